@@ -1,0 +1,75 @@
+# How every target of ours is compiled, and how a room (one static library) is declared.
+
+add_library(gatehouse_flags INTERFACE)
+target_compile_options(gatehouse_flags INTERFACE
+  -Wall -Wextra -Wshadow -Wconversion -Werror
+  $<$<CXX_COMPILER_ID:GNU>:-fconcepts-diagnostics-depth=2>
+  # False alarms of g++ 12: members of coroutine frames "maybe uninitialized" and their frees
+  # "mismatched", `"x" + std::string` "overflowing". clang and the sanitizers watch over all of them.
+  $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized -Wno-mismatched-new-delete
+    -Wno-stringop-overflow -Wno-stringop-overread -Wno-restrict -Wno-array-bounds>)
+target_include_directories(gatehouse_flags INTERFACE ${CMAKE_SOURCE_DIR})
+target_compile_definitions(gatehouse_flags INTERFACE
+  BOOST_ASIO_SEPARATE_COMPILATION BOOST_ASIO_NO_DEPRECATED BOOST_ASIO_DISABLE_BOOST_DATE_TIME
+  OPENSSL_API_COMPAT=30000 OPENSSL_NO_DEPRECATED)
+if(GATEHOUSE_SANITIZE)
+  set(flags -fsanitize=${GATEHOUSE_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=undefined)
+  if(CMAKE_CXX_COMPILER_ID MATCHES Clang AND GATEHOUSE_SANITIZE MATCHES undefined)
+    # clang 14 calls coroutine resume functions through another type than they are defined with.
+    list(APPEND flags -fno-sanitize=function)
+  endif()
+  add_compile_options(${flags})
+  add_link_options(${flags})
+endif()
+
+if(GATEHOUSE_FUZZ AND CMAKE_CXX_COMPILER_ID MATCHES Clang)
+  # What libFuzzer steers by: every room tells which of its branches an input takes.
+  add_compile_options(-fsanitize=fuzzer-no-link)
+  add_link_options(-fsanitize=fuzzer-no-link)
+endif()
+
+# Precompiled headers: Asio and the standard library are most of what is parsed. Tests have one of
+# their own, because they are compiled without optimization: it would only cost time.
+file(WRITE ${CMAKE_BINARY_DIR}/pch.cpp "// carries the precompiled header\n")
+function(gatehouse_pch name)
+  add_library(${name} STATIC ${CMAKE_BINARY_DIR}/pch.cpp)
+  target_compile_options(${name} PUBLIC $<$<CXX_COMPILER_ID:GNU>:-fpch-preprocess>)
+  target_link_libraries(${name} PUBLIC gatehouse_flags)
+  target_precompile_headers(${name} PRIVATE
+    <algorithm> <array> <chrono> <functional> <map> <memory> <optional> <span> <string>
+    <string_view> <unordered_map> <utility> <variant> <vector>
+    <boost/asio/awaitable.hpp> <boost/asio/co_spawn.hpp> <boost/asio/io_context.hpp>
+    <boost/asio/steady_timer.hpp> <boost/asio/use_awaitable.hpp> <boost/asio/ip/tcp.hpp>
+    <boost/system/result.hpp>)
+endfunction()
+gatehouse_pch(gatehouse_pch)
+
+function(gatehouse_options target)
+  target_link_libraries(${target} PRIVATE gatehouse_pch)
+  target_precompile_headers(${target} REUSE_FROM gatehouse_pch)
+endfunction()
+
+function(gatehouse_test_options target)
+  if(NOT TARGET gatehouse_test_pch)
+    gatehouse_pch(gatehouse_test_pch)
+    target_compile_options(gatehouse_test_pch PUBLIC -O0)
+  endif()
+  target_link_libraries(${target} PRIVATE gatehouse_test_pch)
+  target_precompile_headers(${target} REUSE_FROM gatehouse_test_pch)
+endfunction()
+
+# gatehouse_room(NAME DIRECTORY LINKS lib…): every .cpp below DIRECTORY is the room.
+function(gatehouse_room name)
+  cmake_parse_arguments(ROOM "" "" "LINKS;PRIVATE_LINKS;EXCLUDE" ${ARGN})
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
+  foreach(pattern IN LISTS ROOM_EXCLUDE)
+    list(FILTER sources EXCLUDE REGEX "${pattern}")
+  endforeach()
+  if(NOT sources)
+    file(WRITE ${CMAKE_CURRENT_BINARY_DIR}/empty.cpp "")
+    set(sources ${CMAKE_CURRENT_BINARY_DIR}/empty.cpp)
+  endif()
+  add_library(gatehouse_${name} STATIC ${sources})
+  target_link_libraries(gatehouse_${name} PUBLIC ${ROOM_LINKS} PRIVATE ${ROOM_PRIVATE_LINKS})
+  gatehouse_options(gatehouse_${name})
+endfunction()

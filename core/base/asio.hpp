@@ -1,0 +1,23 @@
+#pragma once
+
+// The names of Asio that every room uses. Boost.Asio is the floor we stand on; nothing hides it.
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+namespace gatehouse {
+
+namespace asio = boost::asio;
+using asio::awaitable;
+
+/// Completion token: `auto [ec, n] = co_await socket.async_…(…, as_result);` never throws, except
+/// that the first `co_await` after a cancelled one throws operation_aborted.
+constexpr auto as_result = asio::as_tuple(asio::use_awaitable);
+
+}  // namespace gatehouse

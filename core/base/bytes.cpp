@@ -1,0 +1,117 @@
+#include "core/base/bytes.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+
+namespace gatehouse {
+namespace {
+
+constexpr std::string_view url_alphabet =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+constexpr std::string_view standard_alphabet =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+std::string encode(std::string_view octets, std::string_view alphabet) {
+  std::string out;
+  out.reserve((octets.size() * 4 + 2) / 3);
+  std::uint32_t bits = 0;
+  unsigned held = 0;
+  for (const char c : octets) {
+    bits = (bits << 8) | static_cast<unsigned char>(c);
+    for (held += 8; held >= 6;) out += alphabet[(bits >> (held -= 6)) & 63];
+  }
+  if (held > 0) out += alphabet[(bits << (6 - held)) & 63];
+  return out;
+}
+
+int value_of(char c, std::string_view alphabet) {
+  const std::size_t at = alphabet.find(c);
+  return at == std::string_view::npos ? -1 : static_cast<int>(at);
+}
+
+Error bad(std::string why) { return Error(Fault::bad_message, Side::self, std::move(why)); }
+
+template <class ValueOf>
+Result<std::string> decode(std::string_view text, ValueOf value) {
+  if (text.size() % 4 == 1) return bad("base64 text of impossible length");
+  std::string out;
+  out.reserve(text.size() * 3 / 4);
+  std::uint32_t bits = 0;
+  unsigned held = 0;
+  for (const char c : text) {
+    const int v = value(c);
+    if (v < 0) return bad("octet outside the base64 alphabet");
+    bits = (bits << 6) | static_cast<std::uint32_t>(v);
+    held += 6;
+    if (held >= 8) out += static_cast<char>((bits >> (held -= 8)) & 255);
+  }
+  if ((bits & ((1U << held) - 1)) != 0) return bad("base64 text with stray bits");
+  return out;
+}
+
+}  // namespace
+
+std::string base64url(std::string_view octets) { return encode(octets, url_alphabet); }
+
+Result<std::string> from_base64url(std::string_view text) {
+  return decode(text, [](char c) { return value_of(c, url_alphabet); });
+}
+
+std::string base64(std::string_view octets) {
+  std::string out = encode(octets, standard_alphabet);
+  while (out.size() % 4 != 0) out += '=';
+  return out;
+}
+
+Result<std::string> from_base64_lenient(std::string_view text) {
+  while (!text.empty() && text.back() == '=') text.remove_suffix(1);
+  return decode(text, [](char c) {
+    const int v = value_of(c, url_alphabet);
+    return v >= 0 ? v : value_of(c, standard_alphabet);
+  });
+}
+
+std::string hex(std::string_view octets) {
+  constexpr char digits[] = "0123456789abcdef";
+  std::string out;
+  out.reserve(octets.size() * 2);
+  for (const char c : octets) {
+    const auto byte = static_cast<unsigned char>(c);
+    out += digits[byte >> 4];
+    out += digits[byte & 15];
+  }
+  return out;
+}
+
+Result<std::string> from_hex(std::string_view text) {
+  if (text.size() % 2 != 0) return bad("hex text of odd length");
+  std::string out;
+  out.reserve(text.size() / 2);
+  for (std::size_t i = 0; i < text.size(); i += 2) {
+    int byte = 0;
+    for (const char c : text.substr(i, 2)) {
+      const int v = value_of(to_lower(c), "0123456789abcdef");
+      if (v < 0) return bad("octet that is no hex digit");
+      byte = byte * 16 + v;
+    }
+    out += static_cast<char>(byte);
+  }
+  return out;
+}
+
+char to_lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
+
+std::string to_lower(std::string_view text) {
+  std::string out(text);
+  for (char& c : out) c = to_lower(c);
+  return out;
+}
+
+bool equal_ignoring_case(std::string_view a, std::string_view b) {
+  return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) {
+           return to_lower(x) == to_lower(y);
+         });
+}
+
+}  // namespace gatehouse

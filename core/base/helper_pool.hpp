@@ -1,0 +1,42 @@
+#pragma once
+
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/thread_pool.hpp>
+
+#include "core/base/asio.hpp"
+
+namespace gatehouse {
+
+/// A few threads for what blocks or burns: key generation, fsync, file reads, the system resolver.
+/// Outlives everything that uses it; its destructor waits for work under way.
+class HelperPool {
+ public:
+  explicit HelperPool(std::size_t threads) : pool_(threads) {}
+  ~HelperPool() { pool_.join(); }
+
+  /// Runs `job` (copyable or movable, captures by value) on a helper and resumes the caller where
+  /// it was. A job is always run to its end: a caller that is cancelled meanwhile hears of it at
+  /// its next `co_await`. Name the job before the call: a capturing lambda in a `co_await` statement is freed
+  /// twice by g++ 12.
+  template <class Job>
+  awaitable<std::invoke_result_t<Job&>> run(Job job) {
+    auto work = call(std::move(job));
+    // Boost 1.81 forwards a cancellation to the other thread by a pointer into an operation that
+    // may be gone when it gets there: hand it an empty slot instead.
+    auto uncancelled = asio::bind_cancellation_slot(asio::cancellation_slot(), asio::use_awaitable);
+    co_return co_await asio::co_spawn(pool_, std::move(work), uncancelled);
+  }
+
+  asio::thread_pool::executor_type executor() { return pool_.get_executor(); }
+
+ private:
+  template <class Job>
+  static awaitable<std::invoke_result_t<Job&>> call(Job job) {
+    co_return job();
+  }
+
+  asio::thread_pool pool_;
+};
+
+}  // namespace gatehouse

@@ -1,0 +1,145 @@
+#include "core/base/time_format.hpp"
+
+#include <time.h>
+
+#include <array>
+#include <cstdio>
+
+namespace gatehouse {
+namespace {
+
+constexpr std::array<const char*, 7> days = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
+constexpr std::array<const char*, 12> months = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                                "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+
+tm utc(Wall when) {
+  const time_t seconds =
+      std::chrono::system_clock::to_time_t(std::chrono::floor<std::chrono::seconds>(when));
+  tm parts{};
+  gmtime_r(&seconds, &parts);
+  return parts;
+}
+
+Error bad(std::string_view text) {
+  return Error(Fault::bad_message, Side::self,
+               "not a date: '" + std::string(text.substr(0, 64)) + "'");
+}
+
+/// Reads exactly `width` digits from the front of `rest`; -1 when they are not there.
+int take_number(std::string_view& rest, std::size_t width) {
+  if (rest.size() < width) return -1;
+  int value = 0;
+  for (std::size_t i = 0; i < width; ++i) {
+    if (rest[i] < '0' || rest[i] > '9') return -1;
+    value = value * 10 + (rest[i] - '0');
+  }
+  rest.remove_prefix(width);
+  return value;
+}
+
+bool take(std::string_view& rest, char wanted) {
+  if (rest.empty() || (rest[0] | 0x20) != (wanted | 0x20)) return false;
+  rest.remove_prefix(1);
+  return true;
+}
+
+Result<Wall> from_parts(int year, int month, int day, int hour, int minute, int second,
+                        std::string_view text) {
+  using namespace std::chrono;
+  const year_month_day date{std::chrono::year(year),
+                            std::chrono::month(static_cast<unsigned>(month)),
+                            std::chrono::day(static_cast<unsigned>(day))};
+  if (year < 0 || month < 1 || day < 1 || !date.ok()) return bad(text);
+  if (hour < 0 || hour > 23 || minute < 0 || minute > 59 || second < 0 || second > 60) {
+    return bad(text);
+  }
+  return Wall(sys_days(date) + hours(hour) + minutes(minute) + seconds(second));
+}
+
+}  // namespace
+
+std::string rfc3339(Wall when) {
+  const tm parts = utc(when);
+  const auto fraction = std::chrono::duration_cast<std::chrono::microseconds>(
+      when - std::chrono::floor<std::chrono::seconds>(when));
+  char text[48];
+  std::snprintf(text, sizeof text, "%04d-%02d-%02dT%02d:%02d:%02d.%06dZ", parts.tm_year + 1900,
+                parts.tm_mon + 1, parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec,
+                static_cast<int>(fraction.count()));
+  return text;
+}
+
+std::string rfc3339_seconds(Wall when) {
+  std::string text = rfc3339(when);
+  text.resize(text.size() - 8);
+  return text + "Z";
+}
+
+Result<Wall> parse_rfc3339(std::string_view text) {
+  std::string_view rest = text;
+  const int year = take_number(rest, 4);
+  const bool dash = take(rest, '-');
+  const int month = take_number(rest, 2);
+  const bool dash2 = take(rest, '-');
+  const int day = take_number(rest, 2);
+  const bool tee = take(rest, 'T') || take(rest, ' ');
+  const int hour = take_number(rest, 2);
+  const bool colon = take(rest, ':');
+  const int minute = take_number(rest, 2);
+  const bool colon2 = take(rest, ':');
+  const int second = take_number(rest, 2);
+  if (!dash || !dash2 || !tee || !colon || !colon2) return bad(text);
+  auto when = from_parts(year, month, day, hour, minute, second, text);
+  if (!when) return when;
+  if (take(rest, '.')) {
+    std::int64_t fraction = 0;
+    std::int64_t unit = 1'000'000'000;
+    std::size_t digits = 0;
+    while (!rest.empty() && rest[0] >= '0' && rest[0] <= '9') {
+      if (unit > 1) fraction += (rest[0] - '0') * (unit /= 10);
+      rest.remove_prefix(1);
+      ++digits;
+    }
+    if (digits == 0) return bad(text);
+    *when += std::chrono::duration_cast<Wall::duration>(std::chrono::nanoseconds(fraction));
+  }
+  if (take(rest, 'Z')) return rest.empty() ? when : Result<Wall>(bad(text));
+  if (rest.empty() || (rest[0] != '+' && rest[0] != '-')) return bad(text);
+  const int sign = rest[0] == '-' ? -1 : 1;
+  rest.remove_prefix(1);
+  const int off_hour = take_number(rest, 2);
+  const bool off_colon = take(rest, ':');
+  const int off_minute = take_number(rest, 2);
+  if (off_hour < 0 || off_hour > 23 || !off_colon || off_minute < 0 || off_minute > 59 ||
+      !rest.empty()) {
+    return bad(text);
+  }
+  return *when - sign * (std::chrono::hours(off_hour) + std::chrono::minutes(off_minute));
+}
+
+std::string http_date(Wall when) {
+  const tm parts = utc(when);
+  char text[64];
+  std::snprintf(text, sizeof text, "%s, %02d %s %04d %02d:%02d:%02d GMT",
+                days[static_cast<std::size_t>(parts.tm_wday)], parts.tm_mday,
+                months[static_cast<std::size_t>(parts.tm_mon)], parts.tm_year + 1900, parts.tm_hour,
+                parts.tm_min, parts.tm_sec);
+  return text;
+}
+
+Result<Wall> parse_http_date(std::string_view text) {
+  // "Sat, 21 Nov 2026 01:40:00 GMT": fixed width, RFC 9110 §5.6.7 IMF-fixdate.
+  if (text.size() != 29 || text.substr(25) != " GMT" || text.substr(3, 2) != ", ") return bad(text);
+  int month = 0;
+  for (std::size_t i = 0; i < months.size(); ++i) {
+    if (text.substr(8, 3) == months[i]) month = static_cast<int>(i) + 1;
+  }
+  const auto number = [&](std::size_t at, std::size_t width) {
+    std::string_view rest = text.substr(at, width);
+    return take_number(rest, width);
+  };
+  return from_parts(number(12, 4), month, number(5, 2), number(17, 2), number(20, 2), number(23, 2),
+                    text);
+}
+
+}  // namespace gatehouse
