@@ -1,0 +1,56 @@
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "config/model.hpp"
+
+namespace gatehouse::config {
+
+/// One mistake, with its place and the way out: `gatehouse.toml:12:3: unknown key 'hots' in
+/// [[site]]; did you mean 'hosts'?`
+struct Problem {
+  Position at;
+  std::string message;
+  std::string text() const;  // FILE:LINE:COL: message
+};
+
+/// A config, or everything that is wrong with it: never both half.
+struct Loaded {
+  std::optional<Config> config;
+  std::vector<Problem> problems;
+};
+
+/// The outside as the loader sees it; tests hand in their own.
+struct Surroundings {
+  std::function<std::optional<std::string>(const std::string& name)> environment;  // getenv
+  std::function<std::optional<std::string>(const std::string& path)> read_file;
+  std::function<std::vector<std::string>(const std::string& pattern)> glob;
+  bool root = false;  // decides the default data_dir
+
+  static Surroundings system();
+};
+
+/// Which features a written key may ask for. What this version does not have is refused with its
+/// place, never ignored; `whole_language` leaves that judgement out.
+enum class Features { this_version, whole_language };
+
+/// Reads, parses, resolves and checks the file and its includes.
+Loaded load_file(const std::string& path, const Surroundings& around,
+                 Features features = Features::this_version);
+/// The same from text; `name` stands for the file in problems.
+Loaded load_text(const std::string& text, const std::string& name, const Surroundings& around,
+                 Features features = Features::this_version);
+
+/// The effective config as TOML with every default written out and secrets as "<redacted>". It
+/// loads again to the same config, once the secrets are put back. Keys that this version does not
+/// have stand as comments.
+std::string print(const Config& config, Features features = Features::this_version);
+
+/// Every key of the language as a path, `*` for chosen names: "server.timeouts.idle",
+/// "backend.*.policy", "site.route.path". Sorted.
+std::vector<std::string> known_keys();
+
+}  // namespace gatehouse::config

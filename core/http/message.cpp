@@ -1,0 +1,51 @@
+#include "core/http/message.hpp"
+
+#include <algorithm>
+
+#include "core/base/bytes.hpp"
+
+namespace gatehouse::http {
+
+std::string_view Fields::keep(std::string_view bytes) {
+  if (slabs_.empty() || slabs_.back().size - used_ < bytes.size()) {
+    const std::size_t size = std::max(slab_bytes, bytes.size());
+    slabs_.push_back({std::make_unique_for_overwrite<char[]>(size), size});
+    used_ = 0;
+  }
+  char* const place = slabs_.back().bytes.get() + used_;
+  bytes.copy(place, bytes.size());
+  used_ += bytes.size();
+  return {place, bytes.size()};
+}
+
+std::optional<std::string_view> Fields::find(std::string_view name) const {
+  for (const Field& line : lines_) {
+    if (equal_ignoring_case(line.name, name)) return line.value;
+  }
+  return {};
+}
+
+std::size_t Fields::count(std::string_view name) const {
+  std::size_t found = 0;
+  for (const Field& line : lines_) found += equal_ignoring_case(line.name, name) ? 1 : 0;
+  return found;
+}
+
+std::size_t Fields::remove(std::string_view name) {
+  return remove_if([&](const Field& line) { return equal_ignoring_case(line.name, name); });
+}
+
+void Fields::set(std::string_view name, std::string_view value) {
+  remove(name);
+  add(name, value);
+}
+
+void Fields::clear() {
+  lines_.clear();
+  used_ = 0;
+  // One slab of the common size stays for the next message.
+  if (slabs_.size() > 1) slabs_.resize(1);
+  if (!slabs_.empty() && slabs_.front().size > slab_bytes) slabs_.clear();
+}
+
+}  // namespace gatehouse::http

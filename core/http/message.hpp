@@ -1,0 +1,118 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace gatehouse::http {
+
+enum class Version : std::uint8_t { http10, http11, http2 };
+
+/// One field line. Views: the bytes belong to the message's buffer or to `Fields::keep`.
+struct Field {
+  std::string_view name;   // as received; compare ignoring case
+  std::string_view value;  // without surrounding whitespace
+};
+
+/// The fields of one head, in order. Made once per connection and cleared between messages, so that
+/// a steady keep-alive connection allocates nothing. Moves, but is not copied: its lines are views
+/// into its own store.
+class Fields {
+ public:
+  using const_iterator = std::vector<Field>::const_iterator;
+
+  Fields() = default;
+  Fields(Fields&&) noexcept = default;
+  Fields& operator=(Fields&&) noexcept = default;
+
+  /// The caller keeps the bytes alive as long as the message.
+  void add(std::string_view name, std::string_view value) { lines_.push_back({name, value}); }
+  /// Copies both.
+  void add_copy(std::string_view name, std::string_view value) { add(keep(name), keep(value)); }
+  /// Copies bytes into the message's own store; valid until clear().
+  std::string_view keep(std::string_view bytes);
+  /// The first value of that name, if any.
+  std::optional<std::string_view> find(std::string_view name) const;
+  std::size_t count(std::string_view name) const;
+  std::size_t remove(std::string_view name);
+  template <class Predicate>
+  std::size_t remove_if(Predicate predicate) {
+    return std::erase_if(lines_, predicate);
+  }
+  /// Removes all of that name and adds one line.
+  void set(std::string_view name, std::string_view value);
+  void clear();
+  bool empty() const { return lines_.empty(); }
+  std::size_t size() const { return lines_.size(); }
+  const_iterator begin() const { return lines_.begin(); }
+  const_iterator end() const { return lines_.end(); }
+
+ private:
+  static constexpr std::size_t slab_bytes = 1024;
+  struct Slab {
+    std::unique_ptr<char[]> bytes;
+    std::size_t size = 0;
+  };
+  std::vector<Field> lines_;
+  std::vector<Slab> slabs_;  // never move, so views stay valid; the last one is being filled
+  std::size_t used_ = 0;     // octets taken of the last slab
+};
+
+/// How long a body is. Decided once, at head completion; framing fields are never forwarded.
+struct BodyLength {
+  enum class Kind : std::uint8_t {
+    none,        // no body at all
+    counted,     // exactly `bytes`
+    streamed,    // until its own end: chunked in HTTP/1.1, END_STREAM in HTTP/2
+    until_close  // responses only: until the connection ends (HTTP/1)
+  };
+  Kind kind = Kind::none;
+  std::uint64_t bytes = 0;
+
+  static BodyLength none() { return {}; }
+  static BodyLength counted(std::uint64_t n) { return {Kind::counted, n}; }
+  static BodyLength streamed() { return {Kind::streamed, 0}; }
+  static BodyLength until_close() { return {Kind::until_close, 0}; }
+};
+
+/// A validated request head. For requests that came in, `fields` holds every field except the
+/// framing ones (Content-Length, Transfer-Encoding) and Host, which are told by `length` and
+/// `host`/`port`.
+struct RequestHead {
+  Version version = Version::http11;
+  std::string_view method;
+  std::string_view path;       // origin-form, begins with '/', or "*" for OPTIONS; never decoded
+  std::string_view query;      // without '?'
+  bool has_query = false;      // "/a?" has an empty query, "/a" none
+  std::string_view authority;  // as the client wrote it (Host field or absolute-form target)
+  std::string host;            // normal_host() form; empty: HTTP/1.0 without Host
+  std::uint16_t port = 0;      // 0: none was given
+  BodyLength length;
+  bool expects_continue = false;
+  bool websocket = false;         // a valid WebSocket upgrade was asked for (RFC 6455 §4.2.1)
+  bool accepts_trailers = false;  // TE: trailers
+  Fields fields;
+};
+
+struct ResponseHead {
+  Version version = Version::http11;
+  int status = 0;
+  std::string_view reason;
+  BodyLength length;
+  bool websocket = false;  // 101 with matching Upgrade
+  Fields fields;           // without framing fields
+};
+
+/// A piece of a body: valid until the next call on the same exchange.
+struct BodyPiece {
+  std::string_view bytes;  // may be empty only when `last`
+  bool last = false;
+  const Fields* trailers = nullptr;  // with `last`, where there were any
+};
+
+enum class End : std::uint8_t { more, last };
+
+}  // namespace gatehouse::http

@@ -1,0 +1,48 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/base/clock.hpp"
+
+namespace gatehouse::tls {
+
+class Certificate;  // core/tls/certificate.hpp: leaf, chain and private key, immutable
+
+/// The certificates of one name, one per key type, ECDSA before RSA. Immutable, shared by workers.
+struct CertificateSet {
+  std::vector<std::shared_ptr<const Certificate>> by_preference;
+  Wall not_after;  // the earliest
+};
+using CertificateHandle = std::shared_ptr<const CertificateSet>;
+
+/// Host to certificates, on one worker. Exact name first, then the wildcard one label up.
+/// Open addressing over a copy of the name; at `most` names the clock hand evicts what was not
+/// asked for since its last round (storage is behind it). Pinned names (configured files, internal)
+/// are never evicted. Touch it on its worker only.
+class CertificateIndex {
+ public:
+  explicit CertificateIndex(std::size_t most = 100'000);
+  ~CertificateIndex();
+  CertificateIndex(const CertificateIndex&) = delete;
+  CertificateIndex& operator=(const CertificateIndex&) = delete;
+
+  enum class Keep : std::uint8_t { evictable, pinned };
+  /// `host` in normal_host() form, or `*.parent`. Replaces what was there.
+  void put(std::string_view host, CertificateHandle certificates, Keep keep);
+  void erase(std::string_view host);
+  /// Null when nothing fits. Valid until the next put() or erase(); no count is touched.
+  const CertificateHandle* find(std::string_view host);
+  /// Only that very name, no wildcard.
+  const CertificateHandle* find_exact(std::string_view host);
+  std::size_t size() const;
+
+ private:
+  struct Table;
+  std::unique_ptr<Table> table_;
+};
+
+}  // namespace gatehouse::tls

@@ -1,0 +1,87 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "core/net/stream.hpp"
+#include "core/tls/server_context.hpp"
+
+namespace gatehouse::tls {
+
+/// What a finished handshake settled.
+struct SessionFacts {
+  std::string version;  // "TLSv1.3"
+  std::string cipher;
+  std::string alpn;  // empty: none
+  std::string sni;
+  bool resumed = false;
+  std::string policy_id;   // server side
+  bool challenge = false;  // it was a CA's tls-alpn-01 probe: close now
+};
+
+/// TLS over another Stream: an `SSL` with a small BIO of our own that reads and writes that stream
+/// directly, remembers short reads through it, and sends records in as few writes as can be.
+/// The seam between handshake and records: ServerHandshake and connect_tls() shake hands,
+/// TlsStream moves records after it.
+///
+/// A write that answered want_write is to be tried again with the same octets (more may follow
+/// them; they may have moved): they are encrypted already. A peer that goes without close_notify
+/// is a failure (Fault::closed), never an end.
+class TlsStream : public net::Stream {
+ public:
+  using net::Stream::Stream;
+  virtual const SessionFacts& facts() const = 0;
+};
+
+/// The session of a stream that connect_tls() or ServerHandshake::finish() gave; null for others.
+const SessionFacts* facts_of(const net::Stream& stream);
+
+/// Shakes hands as a server. Own one per connection until done.
+class ServerHandshake {
+ public:
+  /// `judge` outlives the handshake.
+  static std::unique_ptr<ServerHandshake> make(std::unique_ptr<net::Stream> under,
+                                               HelloJudge& judge);
+  virtual ~ServerHandshake() = default;
+
+  enum class Step : std::uint8_t {
+    done,               // take the stream with finish()
+    needs_certificate,  // judge said `wait`: bring the certificate, then call run() again
+  };
+  /// Runs until done, suspended or failed. The read deadline of the stream below applies. Errors:
+  /// Side::client; the alert has been sent.
+  virtual awaitable<Result<Step>> run() = 0;
+  /// The name the suspended handshake waits for (valid while suspended).
+  virtual const std::string& wanted_name() const = 0;
+  /// Ends a suspended handshake with an alert (e.g. unrecognized_name when issuance was denied).
+  virtual void refuse(std::uint8_t alert) = 0;
+  virtual const SessionFacts& facts() const = 0;
+  /// After a failed run(): the client spoke plain HTTP. No alert was sent; under() still takes a
+  /// plain answer.
+  virtual bool plain_http() const = 0;
+  /// After Step::done: the stream that moves records. The handshake is empty then.
+  virtual std::unique_ptr<net::Stream> finish() = 0;
+  /// The stream below, while the handshake holds it (deadlines, close).
+  virtual net::Stream& under() = 0;
+};
+
+/// How a client verifies and names itself. Shared, immutable.
+class ClientPolicy {
+ public:
+  struct Settings {
+    bool verify = true;
+    std::string roots_file;  // PEM; empty: the system's store
+    std::vector<std::string> alpn;
+    std::shared_ptr<const Certificate> identity;  // shown to a server that asks; null: none
+  };
+  static Result<std::shared_ptr<const ClientPolicy>> make(const Settings& settings);
+  virtual ~ClientPolicy() = default;
+};
+
+/// Shakes hands as a client for `server_name` (a name: SNI and verification; an IP: verification
+/// only). Errors name what failed: "certificate verify failed: self-signed certificate".
+awaitable<Result<std::unique_ptr<net::Stream>>> connect_tls(
+    std::unique_ptr<net::Stream> under, std::shared_ptr<const ClientPolicy> policy,
+    std::string server_name);
+
+}  // namespace gatehouse::tls
