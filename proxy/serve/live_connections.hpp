@@ -1,0 +1,72 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <string_view>
+#include <utility>
+
+#include "core/net/stream.hpp"
+
+namespace gatehouse::http {
+class H1ServerConnection;
+}
+
+namespace gatehouse::serve {
+
+/// The client connections alive on one worker, with what each is doing: for drain, limits and
+/// status. Touch it on its worker only.
+class LiveConnections {
+ public:
+  enum class State : std::uint8_t { starting, idle, busy, tunnel };
+
+  /// One connection's place in the list; leaves it when it dies.
+  class Place {
+   public:
+    /// `listener` is the address it came in by, as written in the config; it outlives the place.
+    Place(LiveConnections& list, net::Stream* stream, std::string_view listener);
+    ~Place();
+    Place(const Place&) = delete;
+    Place& operator=(const Place&) = delete;
+
+    void state(State next);
+    State state() const { return state_; }
+    /// What to close when the connection must end: changes with the handshake.
+    void stream(net::Stream* now) { stream_ = now; }
+    /// Whom to tell that the connection is to end; null: nobody yet, see closing().
+    void requests(http::H1ServerConnection* now) { requests_ = now; }
+    std::string_view listener() const { return listener_; }
+    /// The connection ends after the answer under way.
+    bool closing() const { return closing_; }
+
+   private:
+    friend class LiveConnections;
+    LiveConnections& list_;
+    net::Stream* stream_;
+    http::H1ServerConnection* requests_ = nullptr;
+    std::string_view listener_;
+    State state_ = State::starting;
+    bool closing_ = false;
+    Place* next_ = nullptr;
+    Place** back_ = nullptr;
+  };
+
+  /// Called whenever a connection has left.
+  void on_leave(std::function<void()> call) { on_leave_ = std::move(call); }
+  std::size_t count() const { return total_; }
+  std::size_t count(State state) const { return by_state_[static_cast<std::size_t>(state)]; }
+  /// Lets every connection of `listener` (of all when empty) end with its next answer, idle ones
+  /// after a short grace: a request may be on its way already.
+  void retire(std::string_view listener = {});
+  /// Closes every connection now.
+  void cut();
+
+ private:
+  Place* first_ = nullptr;
+  std::function<void()> on_leave_;
+  std::size_t total_ = 0;
+  std::array<std::size_t, 4> by_state_{};
+};
+
+}  // namespace gatehouse::serve

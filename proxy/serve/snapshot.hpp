@@ -1,0 +1,122 @@
+#pragma once
+
+#include <boost/asio/ip/address.hpp>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "config/model.hpp"
+#include "core/base/cidr.hpp"
+#include "core/base/error.hpp"
+#include "core/tls/server_context.hpp"
+#include "proxy/serve/access_log.hpp"
+#include "proxy/serve/backend/plan.hpp"
+#include "proxy/serve/route.hpp"
+
+namespace gatehouse::serve {
+
+/// One site, compiled. Part of a Snapshot and immutable with it; not movable, its routes point
+/// here.
+struct Site {
+  Site(const config::Site& from, std::size_t place);
+  Site(const Site&) = delete;
+  Site& operator=(const Site&) = delete;
+
+  /// The first route in file order that takes the request; null: none does.
+  const Route* route(std::string_view method, std::string_view path) const;
+  bool uses_tls() const { return settings.tls.mode != config::TlsMode::off; }
+
+  const config::Site& settings;
+  std::size_t index;  // place in the file
+  std::string name;   // its first host: the label in logs and metrics
+  std::vector<Route> routes;
+  bool decides_by_path = false;                     // more than one route, and some match by path
+  std::shared_ptr<const tls::ServerPolicy> policy;  // null where TLS is off
+  std::uint16_t https_port = 0;                     // where redirects lead; 0: no https listener
+};
+
+/// Hosts to sites: the exact name, then the wildcard one label up, then "*".
+class HostMap {
+ public:
+  /// False: another site has that host already.
+  bool add(std::string_view host, const Site& site);
+  /// `host` in normal_host() form. Null: no site takes it.
+  const Site* find(std::string_view host) const;
+  /// The site of "*", or null.
+  const Site* any() const { return any_; }
+
+ private:
+  struct Hash : std::hash<std::string_view> {
+    using is_transparent = void;
+  };
+  using Table = std::unordered_map<std::string, const Site*, Hash, std::equal_to<>>;
+  Table exact_;
+  Table wildcard_;  // by the parent: "example.com" for "*.example.com"
+  const Site* any_ = nullptr;
+};
+
+/// One listening address and the sites that are served there.
+struct Endpoint {
+  config::Listen listen;
+  bool tls = false;
+  HostMap sites;
+};
+
+/// A config made ready to serve: immutable, shared by all workers, replaced as a whole. A request
+/// takes it once and keeps it to its end; what must survive a reload (sockets, pools,
+/// certificates) is not in here.
+class Snapshot {
+ public:
+  /// Requires a checked config. Errors name the site and what could not be built.
+  static Result<std::shared_ptr<const Snapshot>> build(std::shared_ptr<const config::Config> config,
+                                                       std::shared_ptr<tls::TicketKeys> tickets);
+  Snapshot(const Snapshot&) = delete;
+  Snapshot& operator=(const Snapshot&) = delete;
+
+  const config::Config& config() const { return *config_; }
+  const config::Server& server() const { return config_->server; }
+  const std::deque<Site>& sites() const { return sites_; }
+  /// The listeners that are wanted, each address once.
+  const std::deque<Endpoint>& endpoints() const { return endpoints_; }
+  /// By the address as written; null: not (or no longer) wanted.
+  const Endpoint* endpoint(std::string_view listen) const;
+  /// Any listener's site for that host: what certificates and operators ask by.
+  const Site* site(std::string_view host) const { return all_.find(host); }
+  /// Whose X-Forwarded-* and PROXY headers count.
+  std::span<const Cidr> trusted() const { return trusted_; }
+  /// Any site's TLS policy, for handshakes that belong to no site; null where no site has one.
+  std::shared_ptr<const tls::ServerPolicy> any_policy() const {
+    return policies_.empty() ? nullptr : policies_.front();
+  }
+  bool trusts(const asio::ip::address& peer) const;
+  const AccessFormat& access_format() const { return access_format_; }
+  /// What the pools of every worker are to be made like.
+  const backend::Plans& backends() const { return backends_; }
+  /// Answer to a host that no site serves.
+  int unknown_host_status(bool tls) const;
+
+ private:
+  explicit Snapshot(std::shared_ptr<const config::Config> config);
+  Result<void> add_trusted();
+  Result<void> add_sites(const std::shared_ptr<tls::TicketKeys>& tickets);
+  Result<void> add_policy(Site& site, const std::shared_ptr<tls::TicketKeys>& tickets);
+  Result<void> place(Site& site);
+  Result<void> place(const Site& site, const config::Listen& listen, bool tls);
+  Result<Endpoint*> want(const config::Listen& listen, bool tls);
+
+  std::shared_ptr<const config::Config> config_;
+  std::vector<std::shared_ptr<const tls::ServerPolicy>> policies_;
+  std::deque<Site> sites_;
+  std::deque<Endpoint> endpoints_;
+  HostMap all_;
+  std::vector<Cidr> trusted_;
+  AccessFormat access_format_;
+  backend::Plans backends_;
+};
+
+}  // namespace gatehouse::serve
