@@ -1,0 +1,143 @@
+#include "core/net/socket_stream.hpp"
+
+#include <doctest/doctest.h>
+#include <sys/socket.h>
+
+#include <boost/asio/generic/stream_protocol.hpp>
+#include <memory>
+
+#include "core/net/crew.hpp"
+#include "tests/support/fake_clock.hpp"
+
+using namespace gatehouse;
+using gatehouse::test::FakeClock;
+using namespace std::chrono_literals;
+
+namespace {
+
+struct Pair {
+  asio::io_context context;
+  FakeClock clock;
+  net::DeadlineWheel wheel{clock};
+  net::Crew crew{context.get_executor()};
+  std::unique_ptr<net::SocketStream> near;
+  std::unique_ptr<net::SocketStream> far;
+
+  Pair() {
+    int fds[2];
+    REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM, 0, fds) == 0);
+    near = adopt(fds[0]);
+    far = adopt(fds[1]);
+    crew.add(wheel.run());
+  }
+  ~Pair() {
+    crew.stop();
+    settle();
+  }
+  std::unique_ptr<net::SocketStream> adopt(int fd) {
+    net::Socket socket(context, asio::generic::stream_protocol(AF_UNIX, 0), fd);
+    return std::make_unique<net::SocketStream>(std::move(socket), wheel, Side::client);
+  }
+  void settle() {
+    context.restart();
+    context.poll();
+  }
+};
+
+awaitable<void> read_once(net::Stream& stream, std::string& got, Fault& fault) {
+  char bytes[64];
+  auto n = co_await stream.read_some(bytes);
+  if (n) {
+    got.assign(bytes, *n);
+  } else {
+    fault = n.error().fault();
+  }
+}
+
+awaitable<void> write_all(net::Stream& stream, std::string bytes, bool& done) {
+  auto put = co_await stream.write(bytes);
+  done = put.has_value();
+}
+
+awaitable<void> swallow(net::Stream& stream, std::size_t& taken, std::size_t wanted) {
+  std::string sink(1 << 16, '\0');
+  while (taken < wanted) {
+    auto n = co_await stream.read_some(sink);
+    if (!n) co_return;
+    taken += *n;
+  }
+}
+
+}  // namespace
+
+TEST_CASE("a reader waits for bytes and gets them") {
+  Pair p;
+  std::string got;
+  Fault fault = Fault::none;
+  p.crew.add(read_once(*p.near, got, fault));
+  p.settle();
+  CHECK(got.empty());
+  CHECK(p.far->try_write("hello").bytes == 5);
+  p.settle();
+  CHECK(got == "hello");
+}
+
+TEST_CASE("after a short read the kernel is not asked again before it says so") {
+  Pair p;
+  CHECK(p.far->try_write("abc").bytes == 3);
+  char bytes[64];
+  CHECK(p.near->try_read(bytes).bytes == 3);
+  CHECK(p.far->try_write("def").bytes == 3);
+  CHECK(p.near->try_read(bytes).state == net::IoState::want_read);
+  std::string got;
+  Fault fault = Fault::none;
+  p.crew.add(read_once(*p.near, got, fault));
+  p.settle();
+  CHECK(got == "def");
+}
+
+TEST_CASE("the peer's end is told apart from its reset") {
+  Pair p;
+  p.far->shutdown_write();
+  char bytes[8];
+  CHECK(p.near->try_read(bytes).state == net::IoState::end);
+  p.far->close();
+  CHECK(p.near->try_write("x").state == net::IoState::failed);
+  CHECK(p.near->error().fault() == Fault::closed);
+  CHECK(p.near->error().side() == Side::client);
+}
+
+TEST_CASE("a read past its deadline fails with timeout while a write goes on") {
+  constexpr std::size_t size = 4U << 20;
+  Pair p;
+  std::string got;
+  Fault fault = Fault::none;
+  bool written = false;
+  p.near->deadline(net::Want::read, p.clock.steady() + 1s);
+  p.crew.add(read_once(*p.near, got, fault));
+  p.crew.add(write_all(*p.near, std::string(size, 'x'), written));
+  p.settle();
+  CHECK(fault == Fault::none);
+  for (int i = 0; i < 12; ++i) {
+    p.clock.advance(100ms);
+    p.settle();
+  }
+  CHECK(fault == Fault::timeout);
+  CHECK_FALSE(written);
+  std::size_t taken = 0;
+  p.crew.add(swallow(*p.far, taken, size));
+  p.settle();
+  CHECK(taken == size);
+  CHECK(written);
+}
+
+TEST_CASE("closing wakes a waiting reader") {
+  Pair p;
+  std::string got;
+  Fault fault = Fault::none;
+  p.crew.add(read_once(*p.near, got, fault));
+  p.settle();
+  p.near->close();
+  p.settle();
+  CHECK(fault == Fault::closed);
+}
