@@ -1,0 +1,101 @@
+#include "proxy/control/process.hpp"
+
+#include <fcntl.h>
+#include <grp.h>
+#include <pwd.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <vector>
+
+namespace gatehouse::control {
+namespace {
+
+namespace fs = std::filesystem;
+
+Error failed(const std::string& doing, int code = errno) {
+  return Error(Fault::io, Side::self, doing + ": " + std::strerror(code));
+}
+
+Result<void> hand_over(const std::string& path, const Account& account) {
+  struct stat now {};
+  if (::lstat(path.c_str(), &now) != 0) {
+    if (errno == ENOENT) return {};
+    return failed(path);
+  }
+  if (now.st_uid == account.uid) return {};
+  if (::lchown(path.c_str(), account.uid, account.gid) != 0) return failed("chown " + path);
+  return {};
+}
+
+}  // namespace
+
+std::uint64_t raise_open_files() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return 0;
+  if (limit.rlim_cur < limit.rlim_max) {
+    rlimit raised = limit;
+    raised.rlim_cur = limit.rlim_max;
+    if (::setrlimit(RLIMIT_NOFILE, &raised) == 0) limit = raised;
+  }
+  return limit.rlim_cur;
+}
+
+Result<void> prepare_data_dir(const std::string& path) {
+  const auto refuse = [&](const std::string& why) {
+    return Error(Fault::io, Side::self,
+                 "data_dir " + path + ": " + why +
+                     "; make it writable for this user or set server.data_dir");
+  };
+  std::error_code failure;
+  fs::create_directories(fs::path(path).parent_path(), failure);
+  if (failure) return refuse(failure.message());
+  if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) return refuse(std::strerror(errno));
+  // Asked of the kernel by doing it: access(2) knows nothing of read-only mounts below us.
+  std::string probe = path + "/.probe-XXXXXX";
+  const int fd = ::mkostemp(probe.data(), O_CLOEXEC);
+  if (fd < 0) return refuse(std::strerror(errno));
+  ::close(fd);
+  ::unlink(probe.c_str());
+  return {};
+}
+
+Result<Account> find_account(const std::string& name) {
+  std::vector<char> room(16 * 1024);
+  passwd entry{};
+  passwd* found = nullptr;
+  const int code = ::getpwnam_r(name.c_str(), &entry, room.data(), room.size(), &found);
+  if (code != 0) return failed("server.user '" + name + "'", code);
+  if (!found) {
+    return Error(Fault::not_found, Side::self, "server.user '" + name + "': no such user");
+  }
+  return Account{name, entry.pw_uid, entry.pw_gid};
+}
+
+Result<void> become(const Account& account, const std::string& data_dir,
+                    const std::vector<std::string>& files) {
+  if (::geteuid() == account.uid) return {};
+  if (::geteuid() != 0) {
+    return Error(Fault::denied, Side::self,
+                 "server.user '" + account.name + "': only root can become another user");
+  }
+  if (auto done = hand_over(data_dir, account); !done) return done;
+  std::error_code failure;
+  for (const auto& entry : fs::recursive_directory_iterator(data_dir, failure)) {
+    if (auto done = hand_over(entry.path(), account); !done) return done;
+  }
+  if (failure) return Error(Fault::io, Side::self, data_dir + ": " + failure.message());
+  for (const std::string& file : files) {
+    if (auto done = hand_over(file, account); !done) return done;
+  }
+  if (::initgroups(account.name.c_str(), account.gid) != 0) return failed("setgroups");
+  if (::setgid(account.gid) != 0) return failed("setgid");
+  if (::setuid(account.uid) != 0) return failed("setuid");
+  return {};
+}
+
+}  // namespace gatehouse::control

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/base/error.hpp"
+
+/// What the process asks of the system once, at start.
+namespace gatehouse::control {
+
+/// Raises the soft limit of open files to the hard one. Returns the limit now in force.
+std::uint64_t raise_open_files();
+
+/// Makes `path` (0700) with its parents where it is missing and proves that we can write there.
+/// Errors name the directory and what to do.
+Result<void> prepare_data_dir(const std::string& path);
+
+struct Account {
+  std::string name;
+  uid_t uid = 0;
+  gid_t gid = 0;
+};
+Result<Account> find_account(const std::string& name);
+
+/// Hands `data_dir` (with all that is in it) and `files` to the account, then becomes it: groups,
+/// group, user, in that order, for every thread. Does nothing when we are that account already.
+Result<void> become(const Account& account, const std::string& data_dir,
+                    const std::vector<std::string>& files);
+
+}  // namespace gatehouse::control
