@@ -1,0 +1,41 @@
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "config/load.hpp"
+#include "core/base/error.hpp"
+
+namespace gatehouse::control {
+
+/// Where the config comes from: a file that is read anew at each reload, or a text in memory
+/// (`gatehouse proxy`).
+struct ConfigSource {
+  std::string name;                 // the file, or what stands for it in messages
+  std::optional<std::string> text;  // set: not a file
+
+  config::Loaded load(const config::Surroundings& around) const;
+};
+
+/// `given`, else $GATEHOUSE_CONFIG, else ./gatehouse.toml, else /etc/gatehouse/gatehouse.toml.
+/// Null: nothing was named and no file is there.
+std::optional<std::string> find_config(
+    const std::string& given,
+    const std::function<std::optional<std::string>(const std::string&)>& environment,
+    const std::function<bool(const std::string&)>& exists);
+/// The same with this process's environment and files.
+std::optional<std::string> find_config(const std::string& given);
+
+/// The config of `gatehouse proxy`.
+struct ProxyRequest {
+  std::string from;  // HOST[:PORT]; empty: localhost:8443 with the internal CA
+  std::string to;    // URL
+  bool internal = false;
+};
+Result<std::string> proxy_config(const ProxyRequest& request);
+
+/// One problem a line.
+std::string problems_text(const std::vector<config::Problem>& problems);
+
+}  // namespace gatehouse::control
