@@ -1,0 +1,176 @@
+#pragma once
+
+#include <array>
+#include <boost/asio/any_io_executor.hpp>
+#include <deque>
+#include <list>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "acme/audit.hpp"
+#include "acme/certificate_source.hpp"
+#include "acme/lifetime.hpp"
+#include "acme/on_demand.hpp"
+#include "acme/outlet.hpp"
+#include "acme/storage.hpp"
+#include "acme/wanted.hpp"
+#include "core/base/entropy.hpp"
+#include "core/base/helper_pool.hpp"
+#include "core/net/crew.hpp"
+
+namespace gatehouse::acme {
+
+/// Where a certificate stands, for people.
+enum class CertificateState : std::uint8_t {
+  unknown,   // storage was not asked yet
+  absent,    // none; an order waits for its turn
+  ordering,  // none; an order is under way
+  live,
+  renewing,  // live, and an order is under way
+  failing,   // the last attempt failed; what is there is served
+  expired,   // as failing, and nothing valid is left to serve
+  refused,   // a file that must not or cannot be used: an operator must act
+};
+std::string_view name(CertificateState state);
+
+/// One line of `gatehouse certs`.
+struct CertificateStatus {
+  std::string host;
+  std::string key_type;
+  std::string issuer;  // CA folder; "internal", "files"
+  std::string site;
+  CertificateState state = CertificateState::unknown;
+  std::string serial;
+  std::optional<Wall> not_before;
+  std::optional<Wall> not_after;
+  std::optional<Wall> next_action;
+  std::string last_error;
+  std::uint32_t attempts = 0;  // failures in a row
+};
+
+/// Sees to it that every wanted name has a certificate on every worker: takes it from storage,
+/// orders what is missing in the background, renews in time, and brings on-demand names when they
+/// are first asked for. One order per name at a time, here and across processes that share the
+/// storage. What is served is replaced only by something better: no failure takes it away.
+///
+/// Lives on the control thread; obtain() alone may be called from any thread. Await stop() before
+/// it dies. docs/life-of-a-certificate.md walks through it.
+class Keeper final : public CertificateSource {
+ public:
+  /// The references outlive the keeper.
+  struct Parts {
+    asio::any_io_executor control;
+    Clock& clock;
+    Entropy& entropy;
+    HelperPool& helpers;
+    Outlet& outlet;
+    AskTransport& ask;
+    AuditLog& audit;
+    std::shared_ptr<Storage> storage;
+  };
+  explicit Keeper(Parts parts);
+  ~Keeper() override;
+
+  /// At start and after each reload. Orders under way go on; what they bring is stored, and
+  /// published where the name is still wanted.
+  void reconcile(Plan plan);
+
+  awaitable<Result<tls::CertificateHandle>> obtain(std::string host,
+                                                   asio::ip::address client) override;
+
+  /// An operator wants a new certificate now. Fault::not_found: no such name is kept.
+  Result<void> renew(const std::string& host);
+  /// Every certificate kept now, by host. Names in storage that nobody asked for are not listed.
+  std::vector<CertificateStatus> status() const;
+  /// How many handshakes wait for a certificate.
+  std::size_t waiting() const { return waiting_; }
+
+  /// Ends orders so that they can be resumed, and wakes who waits. Returns when all is quiet.
+  awaitable<void> stop();
+
+ private:
+  struct Entry;
+  struct Slot;
+  struct Choice;
+  struct Found;
+  struct FilesFound;
+  class Task;
+  class Leased;
+  using EntryPointer = std::shared_ptr<Entry>;
+  using LeasePointer = std::shared_ptr<Leased>;
+  enum class Lane : std::uint8_t { admit, load, order, on_demand };
+
+  // keeper.cpp: what is wanted, what is due, who waits
+  void adopt(const Wanted& wanted);
+  void retire(const EntryPointer& entry);
+  void forget(const EntryPointer& entry);
+  void rebuild(Entry& entry);
+  std::string recipe_of(const Wanted& wanted) const;
+  std::vector<CaChoice> cas_of(const Wanted& wanted) const;
+  const Wanted* cover_of(const std::string& host) const;
+  Result<EntryPointer> entry_for(const std::string& host, const asio::ip::address& client);
+  EntryPointer make_lazy(const std::string& host, const Wanted& cover);
+  awaitable<Result<tls::CertificateHandle>> obtain_here(std::string host, asio::ip::address client);
+  awaitable<Result<tls::CertificateHandle>> wait_for(EntryPointer entry);
+  awaitable<Result<bool>> rung(EntryPointer entry);
+  void ring(Entry& entry);
+  tls::CertificateHandle servable(const Entry& entry) const;
+  Standing standing_of(const Entry& entry, const Slot& slot) const;
+  Choice choose(const Entry& entry) const;
+  void schedule(const EntryPointer& entry);
+  void wake() { wake_.expires_at(Steady::min()); }
+  void settle(const EntryPointer& entry);
+  void rest(const EntryPointer& entry, Wall until);
+  void pump();
+  awaitable<void> watch();
+  CertificateStatus status_of(const Entry& entry, const Slot& slot) const;
+
+  // keeper_work.cpp: what is done for one entry
+  awaitable<void> admit(EntryPointer entry, asio::ip::address client);
+  awaitable<void> look_up(EntryPointer entry);
+  awaitable<void> load_slots(EntryPointer entry);
+  awaitable<void> load_files(EntryPointer entry);
+  awaitable<void> order(EntryPointer entry, Lane lane);
+  awaitable<void> order_held(EntryPointer entry, LeasePointer lease);
+  awaitable<void> order_slot(EntryPointer entry, std::size_t slot, std::size_t ca,
+                             LeasePointer lease);
+  void give_up(const EntryPointer& entry, Error error);
+  awaitable<bool> still_allowed(EntryPointer entry);
+  awaitable<LeasePointer> take_lease(EntryPointer entry);
+  awaitable<IssueOutcome> issue(CaChoice choice, IssueRequest request, LeasePointer lease,
+                                bool staging_first);
+  awaitable<IssueOutcome> issue_under(std::shared_ptr<Issuer> issuer, IssueRequest request,
+                                      LeasePointer lease);
+  awaitable<void> accept(EntryPointer entry, std::size_t slot, std::uint64_t generation,
+                         std::size_t ca, Issued issued);
+  awaitable<void> refuse(EntryPointer entry, std::size_t slot, std::uint64_t generation,
+                         std::size_t ca, IssueFailure failure);
+  awaitable<void> publish(EntryPointer entry);
+  IssueRequest request_for(const Entry& entry, std::size_t slot) const;
+
+  Parts parts_;
+  OnDemandGate gate_;
+  net::Crew crew_;
+  Plan plan_;
+  std::unordered_map<std::string, Wanted> wanted_;
+  std::unordered_map<std::string, EntryPointer> entries_;
+  std::list<std::string> lazy_;  // entries made on demand, oldest first
+
+  std::set<std::pair<Wall, Entry*>> due_;  // who rests, by the end of the rest
+  std::deque<EntryPointer> to_load_;
+  std::map<std::pair<Urgency, std::uint64_t>, EntryPointer> to_order_;
+  std::deque<EntryPointer> to_order_on_demand_;
+  std::array<std::size_t, 4> at_work_{};  // by Lane
+  std::uint64_t sequence_ = 0;
+  std::map<std::string, Backoff> ca_trouble_;  // of CAs that fail as a whole, by folder
+  asio::steady_timer wake_;
+  std::size_t waiting_ = 0;
+  enum class Mode : std::uint8_t { idle, running, stopping } mode_ = Mode::idle;
+};
+
+}  // namespace gatehouse::acme
