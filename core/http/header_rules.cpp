@@ -1,0 +1,313 @@
+#include "core/http/header_rules.hpp"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+
+#include "core/base/bytes.hpp"
+#include "core/base/host.hpp"
+
+namespace gatehouse::http {
+namespace {
+
+using Name = std::string_view;
+using OctetSet = std::array<bool, 256>;
+
+constexpr OctetSet token_octets = [] {
+  OctetSet set{};
+  for (int c = '0'; c <= '9'; ++c) set[static_cast<std::size_t>(c)] = true;
+  for (int c = 'a'; c <= 'z'; ++c) set[static_cast<std::size_t>(c)] = true;
+  for (int c = 'A'; c <= 'Z'; ++c) set[static_cast<std::size_t>(c)] = true;
+  for (const char c : std::string_view("!#$%&'*+-.^_`|~"))
+    set[static_cast<unsigned char>(c)] = true;
+  return set;
+}();
+
+constexpr OctetSet value_octets = [] {
+  OctetSet set{};
+  for (std::size_t c = 0x20; c < 256; ++c) set[c] = c != 0x7f;
+  set['\t'] = true;
+  return set;
+}();
+
+constexpr OctetSet target_octets = [] {
+  OctetSet set{};
+  for (std::size_t c = 0x21; c < 0x7f; ++c) set[c] = c != '#';
+  return set;
+}();
+
+bool all_in(std::string_view text, const OctetSet& set) {
+  return std::all_of(text.begin(), text.end(),
+                     [&](char c) { return set[static_cast<unsigned char>(c)]; });
+}
+
+template <std::size_t N>
+bool one_of(Name name, const std::array<Name, N>& names) {
+  return std::any_of(names.begin(), names.end(),
+                     [&](Name each) { return equal_ignoring_case(each, name); });
+}
+
+bool starts_with(Name name, Name lower_case_prefix) {
+  return name.size() >= lower_case_prefix.size() &&
+         equal_ignoring_case(name.substr(0, lower_case_prefix.size()), lower_case_prefix);
+}
+
+constexpr auto hop_by_hop =
+    std::to_array<Name>({"connection", "keep-alive", "proxy-connection", "te", "trailer",
+                         "transfer-encoding", "upgrade", "http2-settings"});
+
+// What a Connection option may not delete.
+constexpr auto end_to_end = std::to_array<Name>({"host",
+                                                 "content-length",
+                                                 "content-type",
+                                                 "content-encoding",
+                                                 "content-range",
+                                                 "authorization",
+                                                 "cookie",
+                                                 "set-cookie",
+                                                 "cache-control",
+                                                 "date",
+                                                 "early-data",
+                                                 "range",
+                                                 "expect",
+                                                 "via",
+                                                 "location",
+                                                 "x-request-id",
+                                                 "www-authenticate",
+                                                 "sec-websocket-key",
+                                                 "sec-websocket-version",
+                                                 "sec-websocket-protocol",
+                                                 "sec-websocket-extensions",
+                                                 "sec-websocket-accept",
+                                                 "origin",
+                                                 "strict-transport-security"});
+
+constexpr auto spoofable =
+    std::to_array<Name>({"proxy", "client-cert", "client-cert-chain", "x-client-verify"});
+
+constexpr auto never_in_trailers = std::to_array<Name>({"transfer-encoding",
+                                                        "content-length",
+                                                        "host",
+                                                        "cache-control",
+                                                        "expect",
+                                                        "max-forwards",
+                                                        "te",
+                                                        "range",
+                                                        "authorization",
+                                                        "cookie",
+                                                        "set-cookie",
+                                                        "content-encoding",
+                                                        "content-type",
+                                                        "content-range",
+                                                        "trailer",
+                                                        "connection",
+                                                        "keep-alive",
+                                                        "upgrade",
+                                                        "http2-settings",
+                                                        "www-authenticate",
+                                                        "age",
+                                                        "date",
+                                                        "location",
+                                                        "retry-after",
+                                                        "vary",
+                                                        "early-data",
+                                                        "pragma",
+                                                        "expires",
+                                                        "warning"});
+
+constexpr auto singletons = std::to_array<Name>({"host",
+                                                 "content-length",
+                                                 "content-type",
+                                                 "content-location",
+                                                 "authorization",
+                                                 "proxy-authorization",
+                                                 "if-modified-since",
+                                                 "if-unmodified-since",
+                                                 "if-range",
+                                                 "range",
+                                                 "location",
+                                                 "expect",
+                                                 "date",
+                                                 "from",
+                                                 "referer",
+                                                 "user-agent",
+                                                 "max-forwards",
+                                                 "age",
+                                                 "etag",
+                                                 "last-modified",
+                                                 "retry-after",
+                                                 "server",
+                                                 "origin"});
+
+// Compared after '_' became '-'.
+constexpr auto imitated = std::to_array<Name>(
+    {"content-length", "content-type", "transfer-encoding", "authorization", "proxy-authorization",
+     "cookie", "host", "proxy", "early-data", "x-request-id"});
+
+/// Plain names take this road: lower-cased into `host` in one pass. False: needs the full check
+/// (IP literals, odd labels), which may still accept it.
+bool take_plain_host(std::string_view text, std::string& host) {
+  if (text.empty() || text.size() > 253) return false;
+  host.resize(text.size());
+  std::size_t label = 0;
+  bool last_label_has_letter = false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char c = to_lower(text[i]);
+    host[i] = c;
+    if (c == '.') {
+      if (label == 0 || host[i - 1] == '-') return false;
+      label = 0;
+      last_label_has_letter = false;
+      continue;
+    }
+    const bool letter = (c >= 'a' && c <= 'z') || c == '_';
+    if (!letter && !(c >= '0' && c <= '9') && (c != '-' || label == 0)) return false;
+    if (++label > 63) return false;
+    last_label_has_letter = last_label_has_letter || letter;
+  }
+  return last_label_has_letter && text.back() != '-';
+}
+
+bool parse_port(std::string_view digits, std::uint16_t& port) {
+  port = 0;
+  if (digits.empty()) return true;  // "host:" means the default port
+  if (digits.size() > 5) return false;
+  unsigned value = 0;
+  const auto [rest, ec] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
+  if (ec != std::errc() || rest != digits.data() + digits.size()) return false;
+  if (value == 0 || value > 65535) return false;
+  port = static_cast<std::uint16_t>(value);
+  return true;
+}
+
+}  // namespace
+
+bool is_token_octet(char c) { return token_octets[static_cast<unsigned char>(c)]; }
+bool is_token(std::string_view text) { return !text.empty() && all_in(text, token_octets); }
+bool is_field_value(std::string_view text) { return all_in(text, value_octets); }
+bool is_target(std::string_view text) { return !text.empty() && all_in(text, target_octets); }
+
+std::string_view trim(std::string_view text) {
+  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
+  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
+  return text;
+}
+
+bool parse_authority(std::string_view text, std::string& host, std::uint16_t& port) {
+  std::string_view name = text;
+  std::string_view digits;
+  if (!text.empty() && text.front() == '[') {
+    const std::size_t close = text.find(']');
+    if (close == std::string_view::npos) return false;
+    name = text.substr(0, close + 1);
+    const std::string_view rest = text.substr(close + 1);
+    if (!rest.empty() && rest.front() != ':') return false;
+    if (!rest.empty()) digits = rest.substr(1);
+  } else if (const std::size_t colon = text.find(':'); colon != std::string_view::npos) {
+    name = text.substr(0, colon);
+    digits = text.substr(colon + 1);
+  }
+  if (!parse_port(digits, port)) return false;
+  if (take_plain_host(name, host)) return true;
+  auto normal = normal_host(name);
+  if (!normal) return false;
+  host = std::move(*normal);
+  return true;
+}
+
+bool list_has(const Fields& fields, std::string_view name, std::string_view member) {
+  bool found = false;
+  for (const Field& line : fields) {
+    if (!equal_ignoring_case(line.name, name)) continue;
+    for_each_member(line.value, [&](std::string_view each) {
+      found = found || equal_ignoring_case(each, member);
+    });
+  }
+  return found;
+}
+
+void remove_hop_by_hop(Fields& fields, Direction direction) {
+  // The options are read before anything is removed: RFC 9110 §7.6.1 counts all Connection lines.
+  std::array<std::string_view, 16> options;
+  std::size_t count = 0;
+  for (const Field& line : fields) {
+    if (!equal_ignoring_case(line.name, "connection")) continue;
+    for_each_member(line.value, [&](std::string_view option) {
+      const bool own = one_of(option, hop_by_hop) || equal_ignoring_case(option, "close");
+      if (own || one_of(option, end_to_end) || is_forwarded_family(option)) return;
+      if (is_spoofable(option) || count == options.size()) return;
+      options[count++] = option;
+    });
+  }
+  const bool request = direction == Direction::request;
+  fields.remove_if([&](const Field& line) {
+    if (one_of(line.name, hop_by_hop)) return true;
+    if (request && equal_ignoring_case(line.name, "proxy-authorization")) return true;
+    if (request && equal_ignoring_case(line.name, "expect")) return true;
+    if (!request && (equal_ignoring_case(line.name, "proxy-authenticate") ||
+                     equal_ignoring_case(line.name, "proxy-authentication-info"))) {
+      return true;
+    }
+    return std::any_of(options.begin(), options.begin() + static_cast<std::ptrdiff_t>(count),
+                       [&](Name option) { return equal_ignoring_case(option, line.name); });
+  });
+}
+
+bool is_forwarded_family(std::string_view name) {
+  return equal_ignoring_case(name, "forwarded") || starts_with(name, "x-forwarded-") ||
+         equal_ignoring_case(name, "x-real-ip");
+}
+
+bool is_spoofable(std::string_view name) {
+  return one_of(name, spoofable) || starts_with(name, "x-client-cert") ||
+         starts_with(name, "x-accel-");
+}
+
+bool imitates_protected(std::string_view name) {
+  if (name.find('_') == std::string_view::npos || name.size() > 64) return false;
+  std::array<char, 64> folded{};
+  std::transform(name.begin(), name.end(), folded.begin(),
+                 [](char c) { return c == '_' ? '-' : c; });
+  const std::string_view hyphens(folded.data(), name.size());
+  return is_forwarded_family(hyphens) || is_spoofable(hyphens) || one_of(hyphens, imitated);
+}
+
+bool is_forbidden_trailer(std::string_view name) {
+  return one_of(name, never_in_trailers) || is_forwarded_family(name) || is_spoofable(name) ||
+         starts_with(name, "proxy-") || starts_with(name, "if-") || imitates_protected(name);
+}
+
+bool is_singleton(std::string_view name) { return one_of(name, singletons); }
+
+std::optional<std::string_view> duplicated_singleton(const Fields& fields) {
+  for (auto line = fields.begin(); line != fields.end(); ++line) {
+    const bool before = std::any_of(fields.begin(), line, [&](const Field& earlier) {
+      return equal_ignoring_case(earlier.name, line->name);
+    });
+    if (before && is_singleton(line->name)) return line->name;
+  }
+  return {};
+}
+
+bool is_written_by_us(std::string_view name) {
+  switch (name.size()) {
+    case 4:
+      return equal_ignoring_case(name, "host");
+    case 10:
+      return equal_ignoring_case(name, "connection");
+    case 14:
+      return equal_ignoring_case(name, "content-length");
+    case 17:
+      return equal_ignoring_case(name, "transfer-encoding");
+    default:
+      return false;
+  }
+}
+
+bool is_websocket_key(std::string_view key) {
+  if (key.size() != 24 || !key.ends_with("==")) return false;
+  const auto octets = from_base64_lenient(key);
+  return octets.has_value() && octets->size() == 16;
+}
+
+}  // namespace gatehouse::http
