@@ -1,0 +1,100 @@
+#include "core/http/h1_buffers.hpp"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+
+namespace gatehouse::http {
+
+void InputBuffer::unpin() {
+  floor_ = 0;
+  pinned_.release();
+  pinned_large_.reset();
+  if (begin_ != end_) return;
+  block_.release();
+  large_.reset();
+  data_ = nullptr;
+  capacity_ = begin_ = end_ = 0;
+}
+
+void InputBuffer::use(net::BufferPool::Block block) {
+  block_ = std::move(block);
+  data_ = block_.bytes().data();
+  capacity_ = block_.bytes().size();
+}
+
+/// Unread bytes go to the start of a new buffer; the old one is kept where a head is pinned in it.
+void InputBuffer::move_to(std::size_t capacity) {
+  const std::string_view old = unread();
+  net::BufferPool::Block block;
+  std::unique_ptr<char[]> large;
+  char* to = nullptr;
+  if (capacity <= pool_.block_bytes()) {
+    block = pool_.take();
+    to = block.bytes().data();
+    capacity = block.bytes().size();
+  } else {
+    large = std::make_unique_for_overwrite<char[]>(capacity);
+    to = large.get();
+  }
+  if (!old.empty()) std::memcpy(to, old.data(), old.size());
+  if (floor_ > 0) {
+    pinned_ = std::move(block_);
+    pinned_large_ = std::move(large_);
+  }
+  block_ = std::move(block);
+  large_ = std::move(large);
+  data_ = to;
+  capacity_ = capacity;
+  floor_ = begin_ = 0;
+  end_ = old.size();
+}
+
+std::span<char> InputBuffer::room(std::size_t most) {
+  if (data_ == nullptr) use(pool_.take());
+  if (begin_ == end_) {
+    begin_ = end_ = floor_;
+  } else if (floor_ == 0 && begin_ > 0 && capacity_ - end_ < least_room) {
+    std::memmove(data_, data_ + begin_, end_ - begin_);
+    end_ -= begin_;
+    begin_ = 0;
+  }
+  if (floor_ > 0 && capacity_ - end_ < least_room) {
+    move_to(pool_.block_bytes());
+  } else if (end_ == capacity_) {
+    move_to(std::max(most, capacity_ * 2));
+  }
+  return {data_ + end_, capacity_ - end_};
+}
+
+void OutputBuffer::append(std::string_view bytes) {
+  if (bytes.empty()) return;
+  if (!large_.empty() || bytes.size() > pool_.block_bytes() - size_) {
+    if (large_.empty()) large_.assign(view());
+    large_.append(bytes);
+    return;
+  }
+  if (!block_) block_ = pool_.take();
+  std::memcpy(block_.bytes().data() + size_, bytes.data(), bytes.size());
+  size_ += bytes.size();
+}
+
+void OutputBuffer::append_number(std::uint64_t value, int base) {
+  std::array<char, 24> digits{};
+  const auto [end, ec] = std::to_chars(digits.data(), digits.data() + digits.size(), value, base);
+  append({digits.data(), static_cast<std::size_t>(end - digits.data())});
+}
+
+std::string_view OutputBuffer::view() const {
+  if (!large_.empty()) return large_;
+  if (size_ == 0) return {};
+  return {block_.bytes().data(), size_};
+}
+
+void OutputBuffer::clear() {
+  block_.release();
+  size_ = 0;
+  if (!large_.empty()) large_ = std::string();
+}
+
+}  // namespace gatehouse::http
