@@ -1,0 +1,207 @@
+#include "core/http/h1_client.hpp"
+
+#include <sys/socket.h>
+
+#include "core/base/bytes.hpp"
+#include "core/http/header_rules.hpp"
+
+namespace gatehouse::http {
+namespace {
+
+using net::IoResult;
+using net::IoState;
+using net::Want;
+
+constexpr unsigned most_informational = 20;  // a flood of them would hold the client for ever
+
+/// RFC 9110 §8.6: methods that define a meaning for a body announce its absence.
+bool announces_absence(std::string_view method) {
+  return method == "POST" || method == "PUT" || method == "PATCH";
+}
+
+}  // namespace
+
+H1ClientConnection::H1ClientConnection(std::unique_ptr<net::Stream> stream, net::BufferPool& pool,
+                                       HeadLimits limits)
+    : stream_(std::move(stream)),
+      reader_(*stream_, pool, Pace(), limits),
+      writer_(*stream_, pool, Pace()) {}
+
+bool H1ClientConnection::quiet() {
+  if (!reader_.unread().empty() || stream_->pending()) return false;
+  if (const int fd = stream_->descriptor(); fd >= 0) {
+    char octet = 0;
+    const ssize_t got = ::recv(fd, &octet, 1, MSG_PEEK | MSG_DONTWAIT);
+    return got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
+  }
+  const IoResult got = reader_.try_fill();
+  const bool quiet = got.state == IoState::want_read && reader_.unread().empty();
+  if (quiet) reader_.end_message();
+  return quiet;
+}
+
+// --- the request --------------------------------------------------------------------------------
+
+void H1ClientConnection::begin_exchange(const RequestHead& head) {
+  ++exchanges_;
+  reader_.end_message();
+  head_.fields.clear();
+  asked_ = {.head = head.method == "HEAD", .websocket = head.websocket};
+  sent_before_ = writer_.bytes_written();
+  informational_ = 0;
+  answered_ = final_head_ = failed_ = false;
+  keep_alive_ = true;
+}
+
+awaitable<Result<void>> H1ClientConnection::send_head(const RequestHead& head) {
+  begin_exchange(head);
+  choose_framing(head);
+  write_head(head);
+  const bool empty = writer_.framing() == MessageWriter::Framing::none;
+  if (empty) co_return co_await writer_.end(nullptr);
+  co_return Result<void>();
+}
+
+void H1ClientConnection::choose_framing(const RequestHead& head) {
+  using Framing = MessageWriter::Framing;
+  const bool counted = head.length.kind == BodyLength::Kind::counted;
+  if (head.length.kind == BodyLength::Kind::none || (counted && head.length.bytes == 0)) {
+    writer_.begin_body(Framing::none, 0);
+  } else if (counted) {
+    writer_.begin_body(Framing::counted, head.length.bytes);
+  } else {
+    writer_.begin_body(Framing::chunked, 0);
+  }
+}
+
+void H1ClientConnection::write_head(const RequestHead& head) {
+  OutputBuffer& out = writer_.out();
+  out.append(head.method);
+  out.append(" ");
+  out.append(head.path);
+  if (head.has_query) {
+    out.append("?");
+    out.append(head.query);
+  }
+  out.append(" HTTP/1.1\r\n");
+  append_field(out, "Host", head.authority);
+  for (const Field& line : head.fields) {
+    if (!is_written_by_us(line.name)) append_field(out, line.name, line.value);
+  }
+  if (writer_.framing() == MessageWriter::Framing::chunked) {
+    append_field(out, "Transfer-Encoding", "chunked");
+  } else if (head.length.kind == BodyLength::Kind::counted || announces_absence(head.method)) {
+    out.append("Content-Length: ");
+    out.append_number(head.length.bytes, 10);
+    out.append("\r\n");
+  }
+  if (head.websocket) {
+    append_field(out, "Upgrade", "websocket");
+    append_field(out, "Connection", "Upgrade");
+  } else if (head.accepts_trailers) {
+    append_field(out, "TE", "trailers");
+    append_field(out, "Connection", "TE");
+  }
+  out.append("\r\n");
+}
+
+awaitable<Result<void>> H1ClientConnection::send_body(std::string_view bytes, End end) {
+  if (writer_.finished()) {
+    if (bytes.empty()) co_return Result<void>();
+    co_return Error(Fault::bad_message, Side::self, "body after the end of the request");
+  }
+  auto sent = co_await writer_.body(bytes, end);
+  failed_ = failed_ || !sent;
+  co_return sent;
+}
+
+awaitable<Result<void>> H1ClientConnection::send_trailers(const Fields& trailers) {
+  if (writer_.finished()) co_return Result<void>();
+  auto sent = co_await writer_.end(&trailers);
+  failed_ = failed_ || !sent;
+  co_return sent;
+}
+
+// --- the answer ---------------------------------------------------------------------------------
+
+awaitable<Result<void>> H1ClientConnection::await_head() {
+  for (;;) {
+    switch (reader_.scan_head()) {
+      case HeadScanner::State::complete:
+        co_return Result<void>();
+      case HeadScanner::State::refused:
+        co_return Error(Fault::bad_message, stream_->side(),
+                        "answer's head: " + std::string(reader_.scanner().refusal().reason));
+      case HeadScanner::State::more:
+        break;
+    }
+    const IoResult got = reader_.try_fill();
+    switch (got.state) {
+      case IoState::done:
+        answered_ = true;
+        continue;
+      case IoState::end: {
+        const bool silent = reader_.scanner().empty();
+        co_return Error(Fault::closed, stream_->side(),
+                        silent ? "closed before an answer" : "closed inside an answer's head");
+      }
+      case IoState::failed:
+        co_return stream_->error();
+      case IoState::want_read:
+      case IoState::want_write:
+        break;
+    }
+    const Want want = got.state == IoState::want_read ? Want::read : Want::write;
+    auto ready = co_await stream_->wait(want);
+    if (!ready) co_return ready.error();
+  }
+}
+
+awaitable<Result<ResponseHead*>> H1ClientConnection::read_head() {
+  reader_.next_head();
+  auto there = co_await await_head();
+  if (!there) {
+    failed_ = true;
+    co_return there.error();
+  }
+  head_.fields.clear();
+  auto parsed = parse_response_head(reader_.take_head(), asked_, stream_->side(), head_);
+  if (!parsed) {
+    failed_ = true;
+    co_return parsed.error();
+  }
+  if (head_.status < 200 && head_.status != 101) {
+    if (++informational_ > most_informational) {
+      failed_ = true;
+      co_return Error(Fault::bad_message, stream_->side(), "too many interim answers");
+    }
+    co_return &head_;
+  }
+  final_head_ = true;
+  keep_alive_ = persists(head_.version, head_.fields) && head_.status != 101;
+  reader_.begin_body(has_body(asked_, head_.status) ? head_.length : BodyLength::none());
+  co_return &head_;
+}
+
+awaitable<Result<BodyPiece>> H1ClientConnection::read_body() {
+  auto piece = co_await reader_.read_body();
+  failed_ = failed_ || !piece;
+  co_return piece;
+}
+
+bool H1ClientConnection::reusable() const {
+  // Bytes past the answer were not asked for (RFC 9112 §9.2); a body cut at the end of the
+  // connection leaves none to reuse.
+  return !failed_ && final_head_ && keep_alive_ && writer_.finished() && reader_.finished() &&
+         reader_.length().kind != BodyLength::Kind::until_close && reader_.unread().empty();
+}
+
+ServerExchange::Raw H1ClientConnection::raw() {
+  ServerExchange::Raw raw;
+  if (head_.status != 101 || !head_.websocket) return raw;
+  raw.stream = stream_.get();
+  raw.early = reader_.take_unread();
+  return raw;
+}
+
+}  // namespace gatehouse::http

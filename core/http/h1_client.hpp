@@ -1,0 +1,62 @@
+#pragma once
+
+#include <memory>
+
+#include "core/http/exchange.hpp"
+#include "core/http/h1.hpp"
+#include "core/http/h1_message_io.hpp"
+
+namespace gatehouse::http {
+
+/// The client's end of an HTTP/1 connection: one exchange at a time, begun by send_head(). Owns
+/// the stream; its deadlines are the caller's. Errors are blamed on the stream's side:
+/// Fault::bad_message for what breaks the protocol, Fault::closed for an answer cut short.
+class H1ClientConnection final : public ClientExchange {
+ public:
+  H1ClientConnection(std::unique_ptr<net::Stream> stream, net::BufferPool& pool,
+                     HeadLimits limits = {});
+
+  net::Stream& stream() { return *stream_; }
+  /// Ask right before reuse: true when the idle connection is still there and silent. A server that
+  /// closed it, or says something unasked (RFC 9112 §9.2), makes it useless.
+  bool quiet();
+  /// The exchange is over and nothing of it is looked at any more: gives its buffers back. Call it
+  /// before the connection is put aside.
+  void rest() { reader_.end_message(); }
+  /// Exchanges begun so far.
+  std::uint64_t exchanges() const { return exchanges_; }
+
+  awaitable<Result<void>> send_head(const RequestHead& head) override;
+  awaitable<Result<void>> send_body(std::string_view bytes, End end) override;
+  awaitable<Result<void>> send_trailers(const Fields& trailers) override;
+  awaitable<Result<void>> flush() override { return writer_.flush(); }
+  awaitable<Result<ResponseHead*>> read_head() override;
+  awaitable<Result<BodyPiece>> read_body() override;
+  bool body_at_hand() const override { return reader_.body_at_hand(); }
+  bool answered() const override { return answered_; }
+  std::uint64_t bytes_sent() const override { return writer_.bytes_written() - sent_before_; }
+  bool reusable() const override;
+  ServerExchange::Raw raw() override;
+
+ private:
+  void begin_exchange(const RequestHead& head);
+  void write_head(const RequestHead& head);
+  void choose_framing(const RequestHead& head);
+  /// Waits until a whole head is there. Error: there will be none.
+  awaitable<Result<void>> await_head();
+
+  std::unique_ptr<net::Stream> stream_;
+  MessageReader reader_;
+  MessageWriter writer_;
+  ResponseHead head_;
+  Asked asked_;
+  std::uint64_t exchanges_ = 0;
+  std::uint64_t sent_before_ = 0;
+  unsigned informational_ = 0;
+  bool answered_ = false;
+  bool final_head_ = false;
+  bool keep_alive_ = false;
+  bool failed_ = false;
+};
+
+}  // namespace gatehouse::http

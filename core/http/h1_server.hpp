@@ -1,0 +1,104 @@
+#pragma once
+
+#include <chrono>
+#include <limits>
+
+#include "core/http/exchange.hpp"
+#include "core/http/h1.hpp"
+#include "core/http/h1_message_io.hpp"
+#include "core/http/http_date.hpp"
+
+namespace gatehouse::http {
+
+/// What a worker lends its connections. Outlives them.
+struct H1Worker {
+  Clock& clock;
+  net::BufferPool& buffers;
+  HttpDate& date;
+};
+
+struct H1ServerSettings {
+  HeadLimits head;
+  Scheme scheme = Scheme::any;   // what this connection is; absolute-form targets must agree
+  std::uint64_t body_bytes = 0;  // 0: no limit
+  std::uint64_t requests = 0;    // on one connection; 0: no limit
+  std::uint64_t min_rate = 0;    // bytes a second; 0: off
+  std::chrono::milliseconds request_header{15'000};  // first byte to end of the head
+  std::chrono::milliseconds idle{75'000};            // between requests
+  std::chrono::milliseconds read_idle{60'000};
+  std::chrono::milliseconds write_idle{60'000};
+};
+
+/// The server's end of an HTTP/1 connection: one request after another, each answered before the
+/// next is looked at (RFC 9112 §9.3.2). It is the exchange it hands out, so that nothing is made
+/// anew for a request. On the stream's worker; the stream outlives it.
+class H1ServerConnection final : private ServerExchange {
+ public:
+  H1ServerConnection(net::Stream& stream, H1Worker worker, const H1ServerSettings& settings);
+
+  /// Ends the exchange before (draining or refusing what is left of its body) and reads the next
+  /// head. Null: the connection is over, properly. An error: it ended within a head, or the head
+  /// was refused; the client has got its answer then, and refusal() tells which. Between requests
+  /// no buffer is held.
+  awaitable<Result<ServerExchange*>> next();
+  const Refusal& refusal() const { return refusal_; }
+  /// Requests handed out so far.
+  std::uint64_t requests() const { return requests_; }
+
+  /// The connection ends with the answer under way; an idle one after a short grace, in which a
+  /// request that was just being sent is still answered.
+  void drain();
+
+ private:
+  enum class State : std::uint8_t { idle, reading_head, answering, over };
+  enum class Came : std::uint8_t { bytes, end, overdue };
+
+  RequestHead& request() override { return head_; }
+  awaitable<Result<BodyPiece>> read_body() override;
+  void limit_body(std::uint64_t bytes) override { body_limit_ = bytes; }
+  bool body_finished() const override { return reader_.finished(); }
+  bool body_at_hand() const override { return reader_.body_at_hand(); }
+  bool client_gone() override;
+  awaitable<Result<void>> send_informational(const ResponseHead& head) override;
+  awaitable<Result<void>> send_head(const ResponseHead& head) override;
+  awaitable<Result<void>> send_body(std::string_view bytes, End end) override;
+  awaitable<Result<void>> send_trailers(const Fields& trailers) override;
+  awaitable<Result<void>> flush() override { return writer_.flush(); }
+  void abort() override;
+  void close_after() override { keep_alive_ = false; }
+  awaitable<Result<Raw>> upgrade(const ResponseHead& head) override;
+
+  awaitable<Result<Came>> first_bytes();
+  awaitable<Result<Came>> more_bytes();
+  awaitable<Result<ServerExchange*>> read_head();
+  Result<ServerExchange*> begin_exchange();
+  awaitable<bool> end_exchange();
+  awaitable<bool> drain_body();
+  awaitable<Result<ServerExchange*>> turn_away(Refusal refusal);
+  awaitable<void> linger();
+  awaitable<Result<void>> send_continue();
+  void write_status_line(int status, std::string_view reason);
+  void write_head(const ResponseHead& head);
+  void choose_framing(const ResponseHead& head);
+  void reset_exchange();
+  void own_head();
+  bool body_left_unread() const;
+
+  net::Stream& stream_;
+  H1Worker worker_;
+  H1ServerSettings settings_;
+  MessageReader reader_;
+  MessageWriter writer_;
+  State state_ = State::idle;
+  RequestHead head_;
+  Refusal refusal_;
+  std::uint64_t requests_ = 0;
+  std::uint64_t body_limit_ = 0;
+  bool keep_alive_ = true;
+  bool draining_ = false;
+  bool continue_wanted_ = false;  // the client waits for 100 and was told nothing yet
+  bool failed_ = false;           // the exchange cannot be ended properly
+  bool upgraded_ = false;
+};
+
+}  // namespace gatehouse::http
