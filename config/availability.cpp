@@ -1,0 +1,147 @@
+// What this version has of the language. A later version deletes lines here.
+#include <algorithm>
+#include <array>
+
+#include "config/detail/parse.hpp"
+
+namespace gatehouse::config::detail {
+namespace {
+
+bool plain_path(const std::string& value) { return !value.starts_with('~'); }
+
+bool plain_server(const std::string& value) {
+  return !value.starts_with("h2c://") && !value.starts_with("srv+");
+}
+
+/// A key path, all below it included, and what may be written there nevertheless: the values that
+/// ask for nothing (`accepted`), or those a rule lets pass. An empty list or table asks for
+/// nothing.
+struct Row {
+  std::string_view path;
+  std::vector<std::string_view> accepted;
+  std::string_view missing;  // "FEATURE not available in this version"
+  bool (*passes)(const std::string&) = nullptr;
+};
+
+/// Keys of [acme] and [site.tls], and of [[site]] and [[site.route]], are one row: `acme|site.tls`.
+const std::vector<Row>& rows() {
+  static const std::vector<Row> table = {
+      {"server.protocols", {"h1"}, "HTTP/2 and HTTP/3 are"},
+      {"server.lean_records", {"false"}, "lean TLS records are"},
+      {"server.limits.h2_streams", {}, "HTTP/2 is"},
+      {"admin.metrics", {""}, "the metrics listener is"},
+      {"admin.dashboard", {"false"}, "the status page is"},
+      {"storage.kind", {"files"}, "storage in PostgreSQL is"},
+      {"storage.url", {""}, "storage in PostgreSQL is"},
+      {"acme|site.tls.challenges", {"tls-alpn-01", "http-01"}, "the DNS challenges are"},
+      {"acme|site.tls.must_staple", {"false"}, "OCSP must-staple is"},
+      {"acme|site.tls.renew_windows", {}, "renewal windows are"},
+      {"acme|site.tls.preflight", {"auto", "off"}, "preflight checks are"},
+      {"acme|site.tls.standby_ca", {""}, "a standby CA is"},
+      {"acme|site.tls.propagation", {}, "the DNS challenges are"},
+      {"acme.dns", {}, "the DNS challenges are"},
+      {"certificate", {}, "certificates for other servers are"},
+      {"hooks", {}, "hooks are"},
+      {"backend.*.servers", {}, "h2c:// and srv+http:// servers are", plain_server},
+      {"site|site.route.backend", {}, "h2c:// and srv+http:// servers are", plain_server},
+      {"backend.*.servers.backup", {"false"}, "backup servers are"},
+      {"backend.*.servers.max_requests", {"0"}, "a server's request limit is"},
+      {"site|site.route.backend.backup", {"false"}, "backup servers are"},
+      {"site|site.route.backend.max_requests", {"0"}, "a server's request limit is"},
+      {"backend.*.policy", {"two_choices"}, "policies other than two_choices are"},
+      {"backend.*.sticky", {""}, "sticky sessions are"},
+      {"backend.*.retry_on", {"connect"}, "retries after anything but a failed connect are"},
+      {"backend.*.retry_budget", {}, "the retry budget is"},
+      {"backend.*.health.path", {""}, "active health checks are"},
+      {"backend.*.eject", {}, "ejecting servers is"},
+      {"backend.*.slow_start", {"0s"}, "slow start is"},
+      {"backend.*.tls.cert", {""}, "client certificates for backends are"},
+      {"backend.*.tls.key", {""}, "client certificates for backends are"},
+      {"backend.*.proxy_protocol", {"0"}, "sending PROXY headers is"},
+      {"site.tls.mode", {"acme", "on_demand", "internal", "files", "off"}, "TLS pass-through is"},
+      {"site.tls.alpn", {"http/1.1"}, "HTTP/2 is"},
+      {"site.tls.client_auth.mode", {"off"}, "client certificates are"},
+      {"site.tls.hsts", {""}, "hsts is"},
+      {"site|site.route.path", {}, "regular expressions are", plain_path},
+      {"site|site.route.header", {}, "matching header fields is"},
+      {"site|site.route.query", {}, "matching the query is"},
+      {"site|site.route.client_ip", {}, "matching the client's address is"},
+      {"site|site.route.allow", {}, "allow is"},
+      {"site|site.route.deny", {}, "deny is"},
+      {"site|site.route.rate_limit", {}, "rate_limit is"},
+      {"site|site.route.max_in_flight", {"0"}, "max_in_flight is"},
+      {"site|site.route.basic_auth", {}, "basic_auth is"},
+      {"site|site.route.forward_auth", {}, "forward_auth is"},
+      {"site|site.route.strip_prefix", {""}, "strip_prefix is"},
+      {"site|site.route.add_prefix", {""}, "add_prefix is"},
+      {"site|site.route.rewrite", {}, "rewrite is"},
+      {"site|site.route.request_headers", {}, "editing header fields is"},
+      {"site|site.route.response_headers", {}, "editing header fields is"},
+      {"site|site.route.compress", {}, "compress is"},
+      {"site|site.route.buffer_request", {"0"}, "buffer_request is"},
+      {"site|site.route.files", {}, "serving files is"},
+      {"site|site.route.errors", {}, "error pages are"},
+      {"docker", {"false"}, "sites from containers are"},
+  };
+  return table;
+}
+
+/// Whether `path` of a row names `pattern` itself.
+bool names(std::string_view path, std::string_view pattern) {
+  const std::size_t bar = path.find('|');
+  if (bar == std::string_view::npos) return path == pattern;
+  const std::string_view shorter = path.substr(0, bar);
+  const std::string_view longer = path.substr(bar + 1);  // "site.tls.challenges"
+  if (longer == pattern) return true;
+  // What follows the longer table's name also follows the shorter one's.
+  const std::size_t key = longer.find('.', longer.find('.') + 1);
+  const std::string_view rest = longer.substr(key);
+  return pattern.size() == shorter.size() + rest.size() && pattern.starts_with(shorter) &&
+         pattern.ends_with(rest);
+}
+
+/// The row of the pattern, or of the nearest table around it.
+const Row* row_of(std::string_view pattern) {
+  while (true) {
+    for (const Row& row : rows()) {
+      if (names(row.path, pattern)) return &row;
+    }
+    const std::size_t dot = pattern.rfind('.');
+    if (dot == std::string_view::npos) return nullptr;
+    pattern = pattern.substr(0, dot);
+  }
+}
+
+bool asks_for_nothing(const Row& row, const std::string& value) {
+  if (row.passes) return row.passes(value);
+  return std::find(row.accepted.begin(), row.accepted.end(), value) != row.accepted.end();
+}
+
+}  // namespace
+
+std::string unavailable(const std::string& pattern, const Strings& values) {
+  const Row* row = row_of(pattern);
+  if (!row) return {};
+  const bool fine = std::all_of(values.begin(), values.end(), [&](const std::string& value) {
+    return asks_for_nothing(*row, value);
+  });
+  return fine ? "" : std::string(row->missing) + " not available in this version";
+}
+
+void check_available(Book& book) {
+  Strings refused;  // paths: what stands below a refused one is told with it
+  for (const auto& [path, presence] : book.present()) {
+    const bool below =
+        std::any_of(refused.begin(), refused.end(), [&path = path](const auto& above) {
+          return path.starts_with(above) && path.size() > above.size() &&
+                 (path[above.size()] == '.' || path[above.size()] == '[');
+        });
+    if (below || book.spoilt(path)) continue;
+    const std::string why = unavailable(presence.pattern, presence.values);
+    if (why.empty()) continue;
+    refused.push_back(path);
+    book.fail(presence.at, "'" + path.substr(path.rfind('.') + 1) + "': " + why);
+  }
+}
+
+}  // namespace gatehouse::config::detail

@@ -1,0 +1,100 @@
+#include <algorithm>
+#include <map>
+
+#include "config/detail/check.hpp"
+#include "config/detail/parse.hpp"
+#include "config/detail/words.hpp"
+#include "core/base/host.hpp"
+
+namespace gatehouse::config::detail {
+namespace {
+
+void check_hosts(const Config& config, Book& book) {
+  std::map<std::string, std::string> owners;  // host to the path of its first mention
+  for (std::size_t i = 0; i < config.sites.size(); ++i) {
+    const std::string site = site_path(i);
+    if (!book.has(site + ".hosts")) book.fail(config.sites[i].at, "[[site]] needs 'hosts'");
+    for (std::size_t n = 0; n < config.sites[i].hosts.size(); ++n) {
+      const std::string& host = config.sites[i].hosts[n];
+      const std::string path = site + ".hosts[" + std::to_string(n) + "]";
+      if (host.empty()) continue;
+      const auto [first, fresh] = owners.emplace(host, path);
+      if (fresh) continue;
+      book.fail(book.place(path),
+                "host '" + host + "' is named twice; first at " + where(book.place(first->second)));
+    }
+  }
+}
+
+void check_server(const Config& config, Book& book) {
+  const Server& server = config.server;
+  if (std::find(server.protocols.begin(), server.protocols.end(), "h1") == server.protocols.end()) {
+    book.fail(book.place("server.protocols"), "'protocols' must hold \"h1\"");
+  }
+  if (server.proxy_protocol && server.trusted_proxies.empty()) {
+    book.fail(book.place("server.proxy_protocol"),
+              "'proxy_protocol' needs 'trusted_proxies': without them no connection brings a PROXY "
+              "header that is believed");
+  }
+  const bool postgres = config.storage.kind == "postgres";
+  if (postgres && config.storage.url.empty()) {
+    book.fail(book.place("storage.kind"), "'kind' postgres needs 'url'");
+  }
+  if (!postgres && !config.storage.url.empty()) {
+    book.fail(book.place("storage.url"), "'url' goes with kind = \"postgres\"");
+  }
+}
+
+void check_others(const Config& config, Book& book) {
+  for (const Certificate& certificate : config.certificates) {
+    if (certificate.hosts.empty()) book.fail(certificate.at, "[[certificate]] needs 'hosts'");
+  }
+  for (const HookEvent& event : config.hooks) {
+    if (event.on.empty()) book.fail(event.at, "a hook needs 'on'");
+    if (event.exec.empty() == event.url.empty()) {
+      book.fail(event.at, "a hook has either 'exec' or 'url'");
+    }
+    if (!event.secret.empty() && event.url.empty()) {
+      book.fail(event.at, "a hook's 'secret' signs what is sent to its 'url'");
+    }
+  }
+  for (const Claim& claim : config.docker.claims) {
+    if (claim.project.empty() || claim.hosts.empty()) {
+      book.fail(book.place("docker.claims"), "a claim needs 'project' and 'hosts'");
+    }
+  }
+}
+
+}  // namespace
+
+std::string site_path(std::size_t site) { return "site[" + std::to_string(site) + "]"; }
+
+std::string where(const Position& at) {
+  return at.file + ":" + std::to_string(at.line) + ":" + std::to_string(at.column);
+}
+
+bool is_local_site_host(const std::string& host) {
+  if (host == "*") return false;
+  return is_local_host(host.starts_with("*.") ? "x" + host.substr(1) : host);
+}
+
+void want_readable(const std::string& file, const std::string& path, Book& book,
+                   const Surroundings& around) {
+  if (!file.empty() && !around.read_file(file)) {
+    const std::string key = path.substr(path.rfind('.') + 1);
+    book.fail(book.place(path), "'" + key + "': cannot read '" + file + "'");
+  }
+}
+
+void check(const Config& config, Book& book, const Surroundings& around) {
+  check_hosts(config, book);
+  check_server(config, book);
+  check_listeners(config, book);
+  check_backends(config, book, around);
+  check_acme(config, book, around);
+  check_site_tls(config, book, around);
+  check_routes(config, book);
+  check_others(config, book);
+}
+
+}  // namespace gatehouse::config::detail

@@ -1,0 +1,274 @@
+// Rules for certificates: who issues them, for which names, by which proof.
+#include <algorithm>
+#include <array>
+
+#include "config/detail/check.hpp"
+#include "core/base/host.hpp"
+
+namespace gatehouse::config::detail {
+namespace {
+
+struct PublicCa {
+  std::string_view name;
+  bool needs_eab;
+};
+
+constexpr std::array<PublicCa, 7> public_cas = {{{"letsencrypt", false},
+                                                 {"letsencrypt-staging", false},
+                                                 {"zerossl", true},
+                                                 {"google", true},
+                                                 {"google-staging", true},
+                                                 {"sslcom", true},
+                                                 {"buypass", false}}};
+
+const PublicCa* public_ca(std::string_view name) {
+  const auto* found = std::find_if(public_cas.begin(), public_cas.end(),
+                                   [&](const PublicCa& ca) { return ca.name == name; });
+  return found == public_cas.end() ? nullptr : found;
+}
+
+bool holds(const Strings& list, std::string_view word) {
+  return std::find(list.begin(), list.end(), word) != list.end();
+}
+
+/// The path of a setting that a site takes from [acme] where it does not say it itself.
+std::string setting(const Book& book, const std::string& site_tls, const std::string& key) {
+  const std::string own = site_tls + "." + key;
+  return book.has(own) ? own : "acme." + key;
+}
+
+void check_ca(const Config& config, const std::string& name, const std::string& path, Book& book) {
+  if (name.empty()) return;
+  const auto issuer = config.acme.issuer.find(name);
+  const PublicCa* known = public_ca(name);
+  if (!known && issuer == config.acme.issuer.end()) {
+    Strings names;
+    for (const PublicCa& ca : public_cas) names.emplace_back(ca.name);
+    for (const auto& [each, settings] : config.acme.issuer) names.push_back(each);
+    book.fail(book.place(path), "'" + name + "' is no built-in CA, and there is no [acme.issuer." +
+                                    name + "]" + did_you_mean(name, names));
+    return;
+  }
+  const bool eab = issuer != config.acme.issuer.end() && issuer->second.eab;
+  if (known && known->needs_eab && !eab) {
+    book.fail(book.place(path), "'" + name + "' wants an account of its own: write [acme.issuer." +
+                                    name + "] with eab = { key_id = \"...\", hmac_key = \"...\" }");
+  }
+}
+
+void check_issuers(const Config& config, Book& book, const Surroundings& around) {
+  for (const auto& [name, issuer] : config.acme.issuer) {
+    const std::string path = "acme.issuer." + name;
+    if (issuer.directory.empty() && !book.spoilt(path + ".directory") && !public_ca(name)) {
+      book.fail(book.place(path), "[acme.issuer." + name + "] needs 'directory'");
+    }
+    want_readable(issuer.roots, path + ".roots", book, around);
+    if (!issuer.eab) continue;
+    for (const char* key : {"key_id", "hmac_key"}) {
+      if (!book.has(path + ".eab." + key)) {
+        book.fail(book.place(path + ".eab"), "'eab' needs '" + std::string(key) + "'");
+      }
+    }
+  }
+  for (const auto& [name, provider] : config.acme.dns) {
+    const std::string path = "acme.dns." + name;
+    for (const char* key : {"zones", "provider"}) {
+      if (!book.has(path + "." + key)) {
+        book.fail(book.place(path), "[acme.dns." + name + "] needs '" + std::string(key) + "'");
+      }
+    }
+  }
+}
+
+/// `table` is "acme" or a site's tls: only what is written there is told there.
+void check_settings(const Config& config, const AcmeSettings& settings, const std::string& table,
+                    Book& book) {
+  if (book.has(table + ".ca")) {
+    for (std::size_t i = 0; i < settings.ca.size(); ++i) {
+      check_ca(config, settings.ca[i], table + ".ca[" + std::to_string(i) + "]", book);
+    }
+  }
+  if (book.has(table + ".standby_ca")) {
+    check_ca(config, settings.standby_ca, table + ".standby_ca", book);
+  }
+  for (const auto& [key, list] : {std::pair<std::string, const Strings&>{"ca", settings.ca},
+                                  {"challenges", settings.challenges},
+                                  {"key_type", settings.key_type}}) {
+    for (std::size_t i = 0; i < list.size() && book.has(table + "." + key); ++i) {
+      if (std::find(list.begin(), list.begin() + static_cast<std::ptrdiff_t>(i), list[i]) !=
+          list.begin() + static_cast<std::ptrdiff_t>(i)) {
+        book.fail(book.place(table + "." + key + "[" + std::to_string(i) + "]"),
+                  "'" + key + "' holds '" + list[i] + "' twice");
+      }
+    }
+  }
+  for (std::size_t i = 0; i < settings.renew_windows.size(); ++i) {
+    const std::string path = table + ".renew_windows[" + std::to_string(i) + "]";
+    for (const char* key : {"days", "from", "to"}) {
+      if (book.has(table + ".renew_windows") && !book.has(path + "." + key)) {
+        book.fail(book.place(path), "a renewal window needs '" + std::string(key) + "'");
+      }
+    }
+  }
+}
+
+class SiteTlsCheck {
+ public:
+  SiteTlsCheck(const Config& config, std::size_t index, Book& book, const Surroundings& around)
+      : config_(config),
+        site_(config.sites[index]),
+        path_(site_path(index)),
+        tls_(path_ + ".tls"),
+        book_(book),
+        around_(around) {}
+
+  void all() {
+    check_settings(config_, site_.tls.acme, tls_, book_);
+    check_listeners_fit();
+    check_files();
+    check_mixture();
+    check_client_auth();
+    check_alpn();
+    const bool acme = site_.tls.mode == TlsMode::acme;
+    if (!acme && site_.tls.mode != TlsMode::on_demand) return;
+    check_names_for_ca();
+    check_key_types();
+    if (acme) {
+      for (std::size_t i = 0; i < site_.hosts.size(); ++i) check_acme_host(i);
+    } else {
+      check_on_demand();
+    }
+  }
+
+ private:
+  std::string host_path(std::size_t i) const { return path_ + ".hosts[" + std::to_string(i) + "]"; }
+  void tell(const std::string& path, std::string message) {
+    book_.fail(book_.place(path), std::move(message));
+  }
+
+  void check_listeners_fit() {
+    const bool off = site_.tls.mode == TlsMode::off;
+    if (off && site_.https && !site_.https->empty()) {
+      tell(path_ + ".https", "'https' listens for TLS, but tls.mode is \"off\"");
+    }
+    const bool none = site_.https ? site_.https->empty() : config_.server.https.empty();
+    if (!off && none && book_.has(tls_ + ".mode")) {
+      tell(tls_ + ".mode", "'mode' needs an https listener, and this site has none");
+    }
+  }
+
+  void check_files() {
+    const bool files = site_.tls.mode == TlsMode::files;
+    for (const auto& [key, file] :
+         {std::pair<std::string, const std::string&>{"cert", site_.tls.cert},
+          {"key", site_.tls.key}}) {
+      const std::string path = tls_ + "." + key;
+      if (files && file.empty() && book_.has(tls_ + ".mode")) {
+        tell(tls_ + ".mode", "'mode' files needs '" + key + "'");
+      }
+      if (!files && !file.empty()) tell(path, "'" + key + "' goes with mode = \"files\"");
+      if (files) want_readable(file, path, book_, around_);
+    }
+  }
+
+  /// One site has one mode; where the hosts ask for two, somebody must choose.
+  void check_mixture() {
+    if (book_.has(tls_ + ".mode") || site_.tls.mode == TlsMode::off) return;
+    if (holds(site_.hosts, "")) return;  // a host that was no host
+    const auto local = std::find_if(site_.hosts.begin(), site_.hosts.end(), is_local_site_host);
+    const auto open = std::find_if_not(site_.hosts.begin(), site_.hosts.end(), is_local_site_host);
+    if (local == site_.hosts.end() || open == site_.hosts.end()) return;
+    tell(host_path(static_cast<std::size_t>(local - site_.hosts.begin())),
+         "'" + *local + "' is a local name and '" + *open +
+             "' is not: make two sites, or choose a mode in [site.tls]");
+  }
+
+  void check_client_auth() {
+    const ClientAuth& auth = site_.tls.client_auth;
+    if (auth.mode != "off" && auth.roots.empty()) {
+      tell(tls_ + ".client_auth", "'client_auth' needs 'roots'");
+    }
+    want_readable(auth.roots, tls_ + ".client_auth.roots", book_, around_);
+    want_readable(auth.crl, tls_ + ".client_auth.crl", book_, around_);
+  }
+
+  void check_alpn() {
+    if (!book_.has(tls_ + ".alpn") || !book_.has("server.protocols")) return;
+    if (holds(site_.tls.alpn, "h2") && !holds(config_.server.protocols, "h2")) {
+      tell(tls_ + ".alpn", "'alpn' offers h2, but [server] protocols has no \"h2\"");
+    }
+  }
+
+  /// No public CA certifies local names; a CA of one's own may.
+  void check_names_for_ca() {
+    const auto& cas = site_.tls.acme.ca;
+    const auto is_public = [&](const std::string& ca) {
+      const auto issuer = config_.acme.issuer.find(ca);
+      const bool moved = issuer != config_.acme.issuer.end() && !issuer->second.directory.empty();
+      return public_ca(ca) && !moved;
+    };
+    const auto ca = std::find_if(cas.begin(), cas.end(), is_public);
+    if (ca == cas.end() || !book_.has(tls_ + ".mode")) return;
+    for (std::size_t i = 0; i < site_.hosts.size(); ++i) {
+      if (site_.hosts[i].empty() || !is_local_site_host(site_.hosts[i])) continue;
+      tell(host_path(i), "'" + site_.hosts[i] + "' is a local name, which '" + *ca +
+                             "' does not certify: use mode = \"internal\" or a CA of your own");
+    }
+  }
+
+  void check_key_types() {
+    const auto ca = std::find_if(site_.tls.acme.ca.begin(), site_.tls.acme.ca.end(), public_ca);
+    if (!holds(site_.tls.acme.key_type, "ed25519") || ca == site_.tls.acme.ca.end()) return;
+    tell(setting(book_, tls_, "key_type"),
+         "'key_type' ed25519 is not signed by '" + *ca + "' or any public CA");
+  }
+
+  void check_acme_host(std::size_t i) {
+    const std::string& host = site_.hosts[i];
+    const Strings& challenges = site_.tls.acme.challenges;
+    const bool dns = holds(challenges, "dns-01") || holds(challenges, "dns-persist-01");
+    if (host == "*") {
+      tell(host_path(i), "\"*\" stands for no certain name: use mode = \"on_demand\"");
+    } else if (host.starts_with("*.") && !dns) {
+      tell(host_path(i), "'" + host +
+                             "' needs the challenge dns-01 or dns-persist-01 with mode = "
+                             "\"acme\"; mode = \"on_demand\" gets a certificate for each name");
+    } else if (as_address(host) && !holds(challenges, "http-01") &&
+               !holds(challenges, "tls-alpn-01")) {
+      tell(host_path(i), "an IP address is proved by http-01 or tls-alpn-01 only");
+    }
+  }
+
+  void check_on_demand() {
+    const OnDemand& rules = config_.acme.on_demand;
+    if (!rules.allow.empty() || !rules.ask.empty()) return;
+    for (std::size_t i = 0; i < site_.hosts.size(); ++i) {
+      if (!site_.hosts[i].starts_with("*")) continue;
+      tell(host_path(i), "'" + site_.hosts[i] +
+                             "' with mode = \"on_demand\" needs 'allow' or 'ask' in "
+                             "[acme.on_demand]: else anyone could spend the CA's limits");
+    }
+  }
+
+  const Config& config_;
+  const Site& site_;
+  std::string path_;
+  std::string tls_;
+  Book& book_;
+  const Surroundings& around_;
+};
+
+}  // namespace
+
+void check_acme(const Config& config, Book& book, const Surroundings& around) {
+  check_issuers(config, book, around);
+  check_settings(config, config.acme.settings, "acme", book);
+}
+
+void check_site_tls(const Config& config, Book& book, const Surroundings& around) {
+  for (std::size_t i = 0; i < config.sites.size(); ++i) {
+    SiteTlsCheck(config, i, book, around).all();
+  }
+}
+
+}  // namespace gatehouse::config::detail

@@ -1,0 +1,58 @@
+#pragma once
+
+#include <map>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "config/detail/node.hpp"
+#include "config/load.hpp"
+
+namespace gatehouse::config::detail {
+
+/// One key as it was written. `pattern` is its path without indices and with `*` for chosen names
+/// ("backend.*.policy"); `values` are all scalars below it, as text.
+struct Presence {
+  std::string pattern;
+  Position at;
+  Strings values;
+};
+
+/// What one loading run learns: its problems, and which keys were written where. A concrete path
+/// looks like `site[0].route[2].path[1]`; only what the text itself says is in here, so "was this
+/// key written or is it a default?" is one look-up.
+class Book {
+ public:
+  void fail(const Position& at, std::string message);
+  /// Files in the order they were opened: the order of problems.
+  void opened(const std::string& file) { files_.push_back(file); }
+
+  void note(const std::string& path, const std::string& pattern, const Node& value,
+            const Position& at);
+  /// A place inside a list, for messages only.
+  void note_item(const std::string& path, const Position& at) { items_[path] = at; }
+  /// The value at `path` was refused: there is nothing more to say about it.
+  void spoil(const std::string& path) { spoilt_.insert(path); }
+  bool spoilt(const std::string& path) const { return spoilt_.contains(path); }
+  bool has(const std::string& path) const { return present_.contains(path); }
+  /// Where `path` was written, or the nearest thing around it.
+  Position place(const std::string& path) const;
+  const std::map<std::string, Presence>& present() const { return present_; }
+
+  /// All problems, each once, by file and place.
+  std::vector<Problem> problems() const;
+  bool clean() const { return problems_.empty(); }
+
+ private:
+  std::vector<Problem> problems_;
+  std::vector<std::string> files_;
+  std::map<std::string, Presence> present_;
+  std::map<std::string, Position> items_;
+  std::set<std::string> spoilt_;
+};
+
+/// `; did you mean 'hosts'?` for the known word nearest to `word`, or nothing.
+std::string did_you_mean(std::string_view word, const std::vector<std::string>& known);
+
+}  // namespace gatehouse::config::detail

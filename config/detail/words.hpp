@@ -1,0 +1,56 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "config/model.hpp"
+#include "core/base/error.hpp"
+
+/// The small languages inside strings. Every parse_… gives the value in its normal form or an
+/// error whose detail continues the sentence "'KEY' …".
+namespace gatehouse::config::detail {
+
+Result<Duration> parse_duration(std::string_view text);
+std::string write_duration(Duration span);
+Result<std::uint64_t> parse_size(std::string_view text);
+std::string write_size(std::uint64_t bytes);
+Result<Rate> parse_rate(std::string_view text);
+std::string write_rate(const Rate& rate);
+/// "2/3", "0.5" or "50%", from 0 to 1.
+Result<double> parse_share(std::string_view text);
+std::string write_fraction(double share);
+std::string write_percent(double share);
+
+Result<Listen> parse_listen(std::string_view text);
+Result<BackendServer> parse_server(std::string_view text);
+
+/// A site's host: name (U-labels become A-labels), `*.parent`, `*`, or an IP address.
+Result<std::string> parse_site_host(std::string_view text);
+/// A pattern of [acme.on_demand] allow: the same forms.
+Result<std::string> parse_block(std::string_view text);  // CIDR or "private"
+Result<std::string> parse_path(std::string_view text);
+Result<std::string> parse_prefix(std::string_view text);
+Result<std::string> parse_token(std::string_view text);  // method, field name (RFC 9110 §5.6.2)
+Result<std::string> parse_method(std::string_view text);
+Result<std::string> parse_http_url(std::string_view text);
+Result<std::string> parse_admin_listen(std::string_view text);
+Result<std::string> parse_metrics_listen(std::string_view text);
+Result<std::string> parse_hsts(std::string_view text);
+Result<std::string> parse_status_range(std::string_view text);
+Result<std::string> parse_file_mode(std::string_view text);
+Result<std::string> parse_password_hash(std::string_view text);
+Result<std::string> parse_master_key(std::string_view text);
+Result<std::string> parse_hmac_key(std::string_view text);
+Result<std::string> parse_days(std::string_view text);
+Result<std::string> parse_time_of_day(std::string_view text);
+Result<std::string> parse_socket(std::string_view text);
+Result<std::string> parse_limit_key(std::string_view text);
+Result<std::string> parse_field_value(std::string_view text);
+
+/// A TOML basic string.
+std::string in_quotes(std::string_view text);
+/// A key, quoted where it must be.
+std::string quoted_key(std::string_view key);
+
+}  // namespace gatehouse::config::detail

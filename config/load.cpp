@@ -1,0 +1,72 @@
+#include "config/load.hpp"
+
+#include <glob.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <fstream>
+#include <iterator>
+
+#include "config/detail/parse.hpp"
+#include "config/detail/visit.hpp"
+
+namespace gatehouse::config {
+namespace {
+
+std::optional<std::string> whole_file(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  if (!in) return {};
+  std::string content{std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
+  if (in.bad()) return {};
+  return content;
+}
+
+std::vector<std::string> matching(const std::string& pattern) {
+  glob_t found{};
+  std::vector<std::string> paths;
+  if (::glob(pattern.c_str(), 0, nullptr, &found) == 0) {
+    for (std::size_t i = 0; i < found.gl_pathc; ++i) paths.emplace_back(found.gl_pathv[i]);
+  }
+  ::globfree(&found);
+  return paths;
+}
+
+}  // namespace
+
+Surroundings Surroundings::system() {
+  Surroundings around;
+  around.environment = [](const std::string& name) -> std::optional<std::string> {
+    const char* value = std::getenv(name.c_str());
+    if (!value) return {};
+    return value;
+  };
+  around.read_file = whole_file;
+  around.glob = matching;
+  around.root = ::geteuid() == 0;
+  return around;
+}
+
+Loaded load_file(const std::string& path, const Surroundings& around, Features features) {
+  const auto text = around.read_file(path);
+  if (!text) return {{}, {{{path, 1, 1}, "cannot read this file"}}};
+  return load_text(*text, path, around, features);
+}
+
+Loaded load_text(const std::string& text, const std::string& name, const Surroundings& around,
+                 Features features) {
+  detail::Book book;
+  book.opened(name);
+  auto root = detail::parse_toml(text, name, book);
+  if (!root) return {{}, book.problems()};
+  detail::substitute(*root, around, book);
+  detail::merge_includes(*root, name, around, book);
+  Config config;
+  detail::read(*root, config, book);
+  detail::resolve(config, book, around, features);
+  detail::check(config, book, around);
+  if (features == Features::this_version) detail::check_available(book);
+  if (!book.clean()) return {{}, book.problems()};
+  return {std::move(config), {}};
+}
+
+}  // namespace gatehouse::config

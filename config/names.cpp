@@ -1,0 +1,375 @@
+// Addresses, hosts, servers, paths: names in strings.
+#include <idn2.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <memory>
+
+#include "config/detail/words.hpp"
+#include "core/base/bytes.hpp"
+#include "core/base/cidr.hpp"
+#include "core/base/host.hpp"
+#include "core/base/url.hpp"
+
+namespace gatehouse::config::detail {
+namespace {
+
+Error wrong(std::string_view text, std::string_view wanted) {
+  return Error(Fault::bad_message, Side::self,
+               "cannot be '" + std::string(text.substr(0, 80)) + "': " + std::string(wanted));
+}
+
+bool ascii(std::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](char c) { return (c & 0x80) == 0; });
+}
+
+/// U-labels to A-labels (RFC 5891 §4).
+Result<std::string> to_a_labels(std::string_view text) {
+  if (ascii(text)) return std::string(text);
+  const std::string name(text);
+  char* raw = nullptr;
+  const int status = idn2_to_ascii_8z(name.c_str(), &raw, IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL);
+  const std::unique_ptr<char, void (*)(void*)> made(raw, idn2_free);
+  if (status != IDN2_OK) {
+    return wrong(text,
+                 "no valid internationalized name (" + std::string(idn2_strerror(status)) + ")");
+  }
+  return std::string(made.get());
+}
+
+std::optional<std::uint16_t> port_of(std::string_view text) {
+  std::uint16_t port = 0;
+  const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), port);
+  if (text.empty() || failed != std::errc() || end != text.data() + text.size()) return {};
+  return port;
+}
+
+bool token(std::string_view text) {
+  constexpr std::string_view marks = "!#$%&'*+-.^_`|~";
+  return !text.empty() && std::all_of(text.begin(), text.end(), [&](char c) {
+    return (c >= '0' && c <= '9') || (to_lower(c) >= 'a' && to_lower(c) <= 'z') ||
+           marks.find(c) != std::string_view::npos;
+  });
+}
+
+bool printable(std::string_view text) {
+  return std::none_of(text.begin(), text.end(), [](char c) {
+    const auto octet = static_cast<unsigned char>(c);
+    return (octet < 0x20 && c != '\t') || octet == 0x7F;
+  });
+}
+
+std::vector<std::string_view> split(std::string_view text, char at) {
+  std::vector<std::string_view> parts;
+  while (true) {
+    const std::size_t end = text.find(at);
+    parts.push_back(text.substr(0, end));
+    if (end == std::string_view::npos) return parts;
+    text.remove_prefix(end + 1);
+  }
+}
+
+}  // namespace
+
+Result<Listen> parse_listen(std::string_view text) {
+  constexpr std::string_view wanted =
+      "an address is \":443\", \"127.0.0.1:443\", \"[::1]:443\", \"unix:/path\" or \"fd:3\"";
+  Listen listen;
+  listen.text = std::string(text);
+  if (text.starts_with("unix:")) {
+    listen.kind = Listen::Kind::unix_path;
+    listen.address = std::string(text.substr(5));
+    if (!listen.address.starts_with('/')) return wrong(text, "the path after unix: begins with /");
+    // sun_path is 108 octets with its end (unix(7)).
+    if (listen.address.size() > 107) return wrong(text, "a socket's path has at most 107 octets");
+    return listen;
+  }
+  if (text.starts_with("fd:")) {
+    const auto number = port_of(text.substr(3));
+    if (!number || *number < 3) return wrong(text, "fd: takes a descriptor number from 3 on");
+    listen.kind = Listen::Kind::descriptor;
+    listen.descriptor = *number;
+    return listen;
+  }
+  const std::size_t colon = text.rfind(':');
+  if (colon == std::string_view::npos) return wrong(text, wanted);
+  const auto port = port_of(text.substr(colon + 1));
+  if (!port) return wrong(text, wanted);
+  listen.port = *port;
+  if (colon == 0) return listen;
+  std::string_view host = text.substr(0, colon);
+  const bool brackets = host.starts_with('[') && host.ends_with(']');
+  if (brackets) host = host.substr(1, host.size() - 2);
+  const auto address = as_address(host);
+  if (!address || address->is_v6() != brackets) return wrong(text, wanted);
+  listen.kind = Listen::Kind::address;
+  listen.address = address->to_string();
+  return listen;
+}
+
+Result<BackendServer> parse_server(std::string_view text) {
+  using Scheme = BackendServer::Scheme;
+  struct Form {
+    std::string_view opening;
+    Scheme scheme;
+    std::uint16_t port;  // where none is written; 0: it must be
+  };
+  constexpr std::array<Form, 4> forms = {{{"http://", Scheme::http, 80},
+                                          {"https://", Scheme::https, 443},
+                                          {"h2c://", Scheme::h2c, 80},
+                                          {"srv+http://", Scheme::srv_http, 0}}};
+  BackendServer server;
+  server.text = std::string(text);
+  if (text.starts_with("unix:")) {
+    server.scheme = Scheme::unix_path;
+    server.host = std::string(text.substr(5));
+    if (!server.host.starts_with('/')) return wrong(text, "the path after unix: begins with /");
+    if (server.host.size() > 107) return wrong(text, "a socket's path has at most 107 octets");
+    return server;
+  }
+  std::string_view rest = text;
+  std::uint16_t fallback = 0;
+  for (const Form& form : forms) {
+    if (!text.starts_with(form.opening)) continue;
+    server.scheme = form.scheme;
+    fallback = form.port;
+    rest.remove_prefix(form.opening.size());
+    if (rest.ends_with('/')) rest.remove_suffix(1);
+  }
+  if (rest.find("://") != std::string_view::npos) {
+    return wrong(text, "a server's scheme is http, https, h2c or srv+http");
+  }
+  if (rest.find_first_of("/?#") != std::string_view::npos) {
+    return wrong(text, "a server has no path; add_prefix puts one before each request's");
+  }
+  const auto place = HostPort::parse(rest, fallback);
+  if (!place) return wrong(text, "a server is HOST:PORT, a URL with its scheme, or unix:/path");
+  server.host = place->host;
+  server.port = place->port;
+  if (server.port == 0 && server.scheme != Scheme::srv_http) {
+    return wrong(text, "the port is missing: write '" + std::string(rest) + ":PORT'");
+  }
+  return server;
+}
+
+Result<std::string> parse_site_host(std::string_view text) {
+  if (text == "*") return std::string(text);
+  if (text.find("://") != std::string_view::npos || text.find('/') != std::string_view::npos) {
+    return wrong(text, "a host has no scheme and no path");
+  }
+  std::string_view name = text;
+  const bool wildcard = text.starts_with("*.");
+  if (wildcard) name.remove_prefix(2);
+  if (name.find('*') != std::string_view::npos) {
+    return wrong(text, "'*' stands for the whole left-most label, as in \"*.example.com\"");
+  }
+  const bool colon = name.find(':') != std::string_view::npos;
+  if (colon && !as_address(name) && !name.starts_with('[')) {
+    return wrong(text, "a host has no port; 'https' and 'http' say where it is served");
+  }
+  const auto labels = to_a_labels(name);
+  if (!labels) return labels.error();
+  const auto host = normal_host(*labels);
+  if (!host) return wrong(text, host.error().detail());
+  if (wildcard && as_address(*host)) return wrong(text, "an address has no wildcard");
+  return wildcard ? "*." + *host : *host;
+}
+
+Result<std::string> parse_block(std::string_view text) {
+  if (text == "private") return std::string(text);
+  if (!Cidr::parse(text)) {
+    return wrong(text, "an address block is like \"10.0.0.0/8\" or \"private\"");
+  }
+  return std::string(text);
+}
+
+Result<std::string> parse_path(std::string_view text) {
+  if (text.starts_with('~')) {
+    if (text.find_first_not_of("~ ") == std::string_view::npos) {
+      return wrong(text, "a regular expression follows the '~'");
+    }
+    return std::string(text);
+  }
+  if (!text.starts_with('/')) return wrong(text, "a path begins with '/'");
+  const std::size_t star = text.find('*');
+  const bool prefix = text.ends_with("/*") && star == text.size() - 1;
+  if (star != std::string_view::npos && !prefix) {
+    return wrong(text, "'*' stands only at the end, after a '/'");
+  }
+  if (!printable(text) || text.find_first_of("?# \t") != std::string_view::npos) {
+    return wrong(text, "a path has no query, fragment or space");
+  }
+  return std::string(text);
+}
+
+Result<std::string> parse_prefix(std::string_view text) {
+  if (!text.starts_with('/') || !printable(text) ||
+      text.find_first_of("#* \t") != std::string_view::npos) {
+    return wrong(text, "a path begins with '/' and has no '*', fragment or space");
+  }
+  return std::string(text);
+}
+
+Result<std::string> parse_token(std::string_view text) {
+  if (!token(text)) return wrong(text, "no valid name of a header field");
+  return std::string(text);
+}
+
+Result<std::string> parse_method(std::string_view text) {
+  if (!token(text)) return wrong(text, "no valid method");
+  std::string upper(text);
+  for (char& c : upper) {
+    if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
+  }
+  constexpr std::array<std::string_view, 9> common = {
+      "GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "CONNECT"};
+  const bool slip = upper != text && std::find(common.begin(), common.end(), upper) != common.end();
+  if (slip) return wrong(text, "methods are case-sensitive: write \"" + upper + "\"");
+  return std::string(text);
+}
+
+Result<std::string> parse_http_url(std::string_view text) {
+  const auto url = Url::parse(text);
+  if (!url) return wrong(text, "a URL is like \"https://host/path\"");
+  return std::string(text);
+}
+
+Result<std::string> parse_admin_listen(std::string_view text) {
+  if (text == "off") return std::string(text);
+  const auto listen = parse_listen(text);
+  if (!listen)
+    return wrong(text,
+                 "write \"off\", \"unix:/path\" or an address like "
+                 "\"127.0.0.1:2019\"");
+  if (listen->kind == Listen::Kind::descriptor) {
+    return wrong(text, "the admin listener takes no inherited descriptor");
+  }
+  return std::string(text);
+}
+
+Result<std::string> parse_metrics_listen(std::string_view text) {
+  const auto listen = parse_listen(text);
+  if (!listen || listen->kind == Listen::Kind::descriptor) {
+    return wrong(text, "write an address like \"127.0.0.1:9180\"");
+  }
+  return std::string(text);
+}
+
+Result<std::string> parse_hsts(std::string_view text) {
+  constexpr std::string_view wanted =
+      "write a duration, then what else is wanted: \"365d; includeSubDomains; preload\"";
+  bool first = true;
+  for (std::string_view part : split(text, ';')) {
+    while (part.starts_with(' ')) part.remove_prefix(1);
+    while (part.ends_with(' ')) part.remove_suffix(1);
+    const bool years = first && part.ends_with('y') && port_of(part.substr(0, part.size() - 1));
+    const bool age = first && (years || parse_duration(part).has_value());
+    if (!age && (first || (part != "includeSubDomains" && part != "preload"))) {
+      return wrong(text, wanted);
+    }
+    first = false;
+  }
+  return std::string(text);
+}
+
+Result<std::string> parse_status_range(std::string_view text) {
+  for (const std::string_view part : split(text, ',')) {
+    const auto ends = split(part, '-');
+    const bool family =
+        part.size() == 3 && part.ends_with("xx") && part[0] >= '1' && part[0] <= '5';
+    bool good = family || (ends.size() <= 2);
+    std::uint16_t last = 100;
+    for (const std::string_view end : ends) {
+      if (family) break;
+      const auto status = port_of(end);
+      good = good && status && *status >= last && *status <= 599;
+      last = status.value_or(0);
+    }
+    if (!good) return wrong(text, "a status is like \"200\", \"200-399\" or \"5xx\"");
+  }
+  return std::string(text);
+}
+
+Result<std::string> parse_file_mode(std::string_view text) {
+  const bool octal = text.find_first_not_of("01234567") == std::string_view::npos;
+  if (!octal || text.size() < 3 || text.size() > 4) {
+    return wrong(text, "a file mode is octal, like \"0640\"");
+  }
+  return std::string(text);
+}
+
+Result<std::string> parse_password_hash(std::string_view text) {
+  for (const std::string_view opening : {"$2a$", "$2b$", "$2y$", "$argon2id$", "$y$", "$6$"}) {
+    if (text.starts_with(opening)) return std::string(text);
+  }
+  // The text may be a password: it is not repeated.
+  return Error(Fault::bad_message, Side::self,
+               "is no password hash; 'gatehouse hash-password' makes one");
+}
+
+Result<std::string> parse_master_key(std::string_view text) {
+  const auto octets = from_base64_lenient(text);
+  if (!octets || octets->size() != 32) {
+    return Error(Fault::bad_message, Side::self, "must be 32 bytes in base64");
+  }
+  return std::string(text);
+}
+
+Result<std::string> parse_hmac_key(std::string_view text) {
+  const auto octets = from_base64_lenient(text);
+  if (!octets || octets->empty()) {
+    return Error(Fault::bad_message, Side::self, "must be base64url, as the CA hands it out");
+  }
+  return std::string(text);
+}
+
+Result<std::string> parse_days(std::string_view text) {
+  constexpr std::array<std::string_view, 7> days = {"mon", "tue", "wed", "thu",
+                                                    "fri", "sat", "sun"};
+  for (const std::string_view part : split(text, ',')) {
+    const auto ends = split(part, '-');
+    for (const std::string_view end : ends) {
+      if (ends.size() > 2 || std::find(days.begin(), days.end(), end) == days.end()) {
+        return wrong(text, "days are like \"mon-thu\" or \"sat,sun\"");
+      }
+    }
+  }
+  return std::string(text);
+}
+
+Result<std::string> parse_time_of_day(std::string_view text) {
+  const auto digit = [&](std::size_t i) { return text[i] >= '0' && text[i] <= '9'; };
+  const bool shaped =
+      text.size() == 5 && digit(0) && digit(1) && text[2] == ':' && digit(3) && digit(4);
+  if (!shaped || text.substr(0, 2) > "23" || text[3] > '5') {
+    return wrong(text, "a time of day is like \"01:00\"");
+  }
+  return std::string(text);
+}
+
+Result<std::string> parse_socket(std::string_view text) {
+  const bool unix_path = text.starts_with("unix:/");
+  const bool tcp = text.starts_with("tcp://") && HostPort::parse(text.substr(6), 0).has_value();
+  if (!unix_path && !tcp) {
+    return wrong(text, "a socket is \"unix:/path\" or \"tcp://HOST:PORT\"");
+  }
+  return std::string(text);
+}
+
+Result<std::string> parse_limit_key(std::string_view text) {
+  const bool header = text.starts_with("header:") && token(text.substr(7));
+  if (text != "client_ip" && text != "host" && !header) {
+    return wrong(text, "requests are counted by client_ip, host or header:NAME");
+  }
+  return std::string(text);
+}
+
+Result<std::string> parse_field_value(std::string_view text) {
+  if (!printable(text)) {
+    return Error(Fault::bad_message, Side::self, "must not hold control characters");
+  }
+  return std::string(text);
+}
+
+}  // namespace gatehouse::config::detail

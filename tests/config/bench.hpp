@@ -1,0 +1,28 @@
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "config/load.hpp"
+
+namespace gatehouse::config {
+
+/// A machine of values: its environment and its files. Globs match whole paths by their ending
+/// (`dir/*.toml`).
+struct Machine {
+  std::map<std::string, std::string> environment = {{"HOME", "/home/u"}};
+  std::map<std::string, std::string> files;
+  bool root = false;
+
+  Surroundings around() const;
+};
+
+/// The problems of the text, each as FILE:LINE:COL: message.
+std::vector<std::string> problems(const std::string& text, const Machine& machine = {},
+                                  Features features = Features::whole_language);
+/// The config of a text without problems; tells them otherwise.
+Config config_of(const std::string& text, const Machine& machine = {},
+                 Features features = Features::whole_language);
+
+}  // namespace gatehouse::config

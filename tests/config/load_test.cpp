@@ -1,0 +1,75 @@
+#include <doctest/doctest.h>
+
+#include "bench.hpp"
+
+namespace gatehouse::config {
+namespace {
+
+const std::string smallest = R"([[site]]
+hosts = ["app.example.com"]
+backend = "localhost:3000"
+)";
+
+TEST_CASE("the smallest useful file means a certificate, a redirect and a backend") {
+  const Config config = config_of(smallest, {}, Features::this_version);
+  CHECK(config.server.http.at(0).text == ":80");
+  CHECK(config.server.http.at(0).port == 80);
+  CHECK(config.server.https.at(0).text == ":443");
+  REQUIRE(config.sites.size() == 1);
+  const Site& site = config.sites[0];
+  CHECK(site.hosts == Strings{"app.example.com"});
+  CHECK(site.tls.mode == TlsMode::acme);
+  CHECK(site.redirect_http);
+  CHECK(site.at.line == 1);
+  REQUIRE(site.routes.size() == 1);
+  CHECK(site.routes[0].backend == "app.example.com#1");
+  REQUIRE(config.backends.size() == 1);
+  CHECK(config.backends[0].name == "app.example.com#1");
+  REQUIRE(config.backends[0].servers.size() == 1);
+  CHECK(config.backends[0].servers[0].host == "localhost");
+  CHECK(config.backends[0].servers[0].port == 3000);
+  CHECK(config.backends[0].servers[0].at.line == 3);
+}
+
+TEST_CASE("this version offers HTTP/1.1 where nothing is written, the whole language HTTP/2 too") {
+  CHECK(config_of(smallest, {}, Features::this_version).sites[0].tls.alpn == Strings{"http/1.1"});
+  CHECK(config_of(smallest, {}, Features::this_version).server.protocols == Strings{"h1"});
+  CHECK(config_of(smallest).sites[0].tls.alpn == Strings{"h2", "http/1.1"});
+}
+
+TEST_CASE("the data directory is the system's for root and the user's own otherwise") {
+  Machine machine;
+  CHECK(config_of(smallest, machine).server.data_dir == "/home/u/.local/share/gatehouse");
+  machine.environment["XDG_DATA_HOME"] = "/data";
+  CHECK(config_of(smallest, machine).server.data_dir == "/data/gatehouse");
+  machine.root = true;
+  CHECK(config_of(smallest, machine).server.data_dir == "/var/lib/gatehouse");
+  CHECK(config_of("[server]\ndata_dir = \"/x\"\n" + smallest, machine).server.data_dir == "/x");
+}
+
+TEST_CASE("sites choose their TLS mode by their hosts") {
+  const auto mode = [](const std::string& host, const std::string& more = "") {
+    return config_of("[[site]]\nhosts = \"" + host + "\"\nbackend = \"unix:/b\"\n" + more)
+        .sites[0]
+        .tls.mode;
+  };
+  CHECK(mode("a.example") == TlsMode::acme);
+  CHECK(mode("203.0.114.7") == TlsMode::acme);
+  CHECK(mode("localhost") == TlsMode::internal);
+  CHECK(mode("*.localhost") == TlsMode::internal);
+  CHECK(mode("nas") == TlsMode::internal);
+  CHECK(mode("db.internal") == TlsMode::internal);
+  CHECK(mode("tv.home.arpa") == TlsMode::internal);
+  CHECK(mode("a.example", "https = []\n") == TlsMode::off);
+  CHECK(mode("a.example", "tls.mode = \"internal\"\n") == TlsMode::internal);
+}
+
+TEST_CASE("what is printed loads again to the same config") {
+  const Config config = config_of(smallest, {}, Features::this_version);
+  const std::string text = print(config);
+  CAPTURE(text);
+  CHECK(print(config_of(text, {}, Features::this_version)) == text);
+}
+
+}  // namespace
+}  // namespace gatehouse::config
