@@ -1,0 +1,170 @@
+#include "proxy/serve/forwarded_fields.hpp"
+
+#include <algorithm>
+#include <array>
+#include <optional>
+#include <string>
+
+#include "core/base/bytes.hpp"
+#include "core/http/header_rules.hpp"
+
+namespace gatehouse::serve {
+namespace {
+
+using boost::asio::ip::address;
+
+constexpr std::size_t most_hops = 20;
+constexpr std::size_t most_hop_bytes = 2048;
+
+/// Takes the last element off a comma list.
+std::string_view take_last(std::string_view& list) {
+  const auto comma = list.rfind(',');
+  std::string_view last = comma == std::string_view::npos ? list : list.substr(comma + 1);
+  list = comma == std::string_view::npos ? std::string_view() : list.substr(0, comma);
+  return http::trim(last);
+}
+
+/// `192.0.2.1`, `192.0.2.1:4711`, `2001:db8::1`, `[2001:db8::1]`, `[2001:db8::1]:4711`, each
+/// perhaps in quotes: proxies write all of them.
+std::optional<address> address_in(std::string_view text) {
+  if (text.size() >= 2 && text.front() == '"' && text.back() == '"') {
+    text = text.substr(1, text.size() - 2);
+  }
+  if (!text.empty() && text.front() == '[') {
+    const auto end = text.find(']');
+    if (end == std::string_view::npos) return {};
+    const std::string_view rest = text.substr(end + 1);
+    if (!rest.empty() && rest.front() != ':') return {};
+    text = text.substr(1, end - 1);
+  } else if (std::count(text.begin(), text.end(), ':') == 1) {
+    text = text.substr(0, text.find(':'));
+  }
+  if (text.empty() || text.size() > 45 || text.find('%') != std::string_view::npos) return {};
+  boost::system::error_code failed;
+  const address parsed = boost::asio::ip::make_address(std::string(text), failed);
+  if (failed) return {};
+  return unmapped(parsed);
+}
+
+bool contained(std::span<const Cidr> blocks, const address& ip) {
+  return std::any_of(blocks.begin(), blocks.end(), [&](const Cidr& b) { return b.contains(ip); });
+}
+
+bool starts_with(std::string_view name, std::string_view prefix) {
+  return name.size() >= prefix.size() && equal_ignoring_case(name.substr(0, prefix.size()), prefix);
+}
+
+bool spoofable(std::string_view name, bool peer_trusted) {
+  if (http::is_spoofable(name) || http::imitates_protected(name)) return true;
+  if (equal_ignoring_case(name, "X-Real-IP")) return true;
+  if (starts_with(name, "X-Client-Cert") || starts_with(name, "X-Accel-")) return true;
+  if (peer_trusted) return false;
+  return http::is_forwarded_family(name) || equal_ignoring_case(name, "X-Request-Id");
+}
+
+std::string joined(const http::Fields& fields, std::string_view name) {
+  std::string out;
+  for (const http::Field& line : fields) {
+    if (!equal_ignoring_case(line.name, name) || line.value.empty()) continue;
+    if (!out.empty()) out += ", ";
+    out += line.value;
+  }
+  return out;
+}
+
+void append_to_list(http::Fields& fields, std::string_view name, std::string_view value) {
+  std::string list = joined(fields, name);
+  if (!list.empty()) list += ", ";
+  list += value;
+  fields.set(name, fields.keep(list));
+}
+
+/// Sets the field unless a trusted proxy already told it.
+void set_unless_told(http::Fields& fields, bool peer_trusted, std::string_view name,
+                     std::string_view value) {
+  if (peer_trusted && fields.find(name)) return;
+  fields.set(name, fields.keep(value));
+}
+
+/// A node as RFC 7239 §6 writes it.
+std::string forwarded_element(const Hop& hop) {
+  const bool v6 = hop.peer.is_v6();
+  std::string out = v6 ? "for=\"[" + hop.peer.to_string() + "]\"" : "for=" + hop.peer.to_string();
+  out.append(";proto=").append(hop.scheme);
+  return out;
+}
+
+}  // namespace
+
+ClientAddress resolve_client(const http::Fields& fields, const address& peer,
+                             std::span<const Cidr> trusted) {
+  ClientAddress client{unmapped(peer), false};
+  if (trusted.empty() || !contained(trusted, client.ip)) return client;
+  client.peer_trusted = true;
+
+  std::size_t hops = 0;
+  std::size_t bytes = 0;
+  for (auto line = fields.end(); line != fields.begin();) {
+    --line;
+    if (!equal_ignoring_case(line->name, "X-Forwarded-For")) continue;
+    std::string_view list = line->value;
+    while (!list.empty()) {
+      const std::size_t before = list.size();
+      const std::string_view entry = take_last(list);
+      bytes += before - list.size();
+      if (++hops > most_hops || bytes > most_hop_bytes) return client;
+      const auto ip = address_in(entry);
+      if (!ip) return client;
+      client.ip = *ip;
+      if (!contained(trusted, *ip)) return client;
+    }
+  }
+  return client;  // all are trusted: the leftmost
+}
+
+void remove_spoofable(http::Fields& fields, bool peer_trusted) {
+  fields.remove_if([&](const http::Field& line) { return spoofable(line.name, peer_trusted); });
+}
+
+void write_forwarded(http::Fields& fields, const Hop& hop) {
+  const address peer = unmapped(hop.peer);
+  if (hop.peer_trusted) {
+    append_to_list(fields, "X-Forwarded-For", peer.to_string());
+    if (fields.find("Forwarded")) append_to_list(fields, "Forwarded", forwarded_element(hop));
+  } else {
+    fields.add("X-Forwarded-For", fields.keep(peer.to_string()));
+  }
+  set_unless_told(fields, hop.peer_trusted, "X-Forwarded-Proto", hop.scheme);
+  if (!hop.authority.empty()) {
+    set_unless_told(fields, hop.peer_trusted, "X-Forwarded-Host", hop.authority);
+  }
+  if (hop.port != 0) {
+    set_unless_told(fields, hop.peer_trusted, "X-Forwarded-Port", std::to_string(hop.port));
+  }
+  fields.add("X-Real-IP", fields.keep(unmapped(hop.client_ip).to_string()));
+  if (!hop.request_id.empty()) {
+    set_unless_told(fields, hop.peer_trusted, "X-Request-Id", hop.request_id);
+  }
+  static constexpr std::array<std::string_view, 3> received = {"1.0 ", "1.1 ", "2.0 "};
+  const std::string_view version = received[static_cast<std::size_t>(hop.version)];
+  append_to_list(fields, "Via", std::string(version).append(via_name));
+}
+
+std::size_t times_in_via(const http::Fields& fields) {
+  std::size_t times = 0;
+  for (const http::Field& line : fields) {
+    if (!equal_ignoring_case(line.name, "Via")) continue;
+    std::string_view list = line.value;
+    while (!list.empty()) {
+      const std::string_view entry = take_last(list);
+      const auto space = entry.find_first_of(" \t");
+      if (space == std::string_view::npos) continue;
+      std::string_view by = http::trim(entry.substr(space));
+      by = by.substr(0, by.find_first_of(" \t"));  // a comment may follow
+      times += equal_ignoring_case(by, via_name) ? 1 : 0;
+    }
+  }
+  return times;
+}
+
+}  // namespace gatehouse::serve
