@@ -1,0 +1,120 @@
+#pragma once
+
+#include <boost/asio/ip/address.hpp>
+#include <memory>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "core/base/asio.hpp"
+#include "core/http/h1_client.hpp"
+#include "core/net/buffer_pool.hpp"
+#include "core/net/crew.hpp"
+#include "core/net/deadline_wheel.hpp"
+#include "core/net/dialer.hpp"
+#include "core/net/resolver.hpp"
+#include "proxy/serve/backend/balance.hpp"
+#include "proxy/serve/backend/plan.hpp"
+
+namespace gatehouse::serve::backend {
+
+/// What pools use of their worker. All of it outlives them.
+struct Means {
+  Clock& clock;
+  net::Resolver& resolver;
+  net::Dialer& dialer;
+  net::DeadlineWheel& wheel;
+  net::BufferPool& buffers;
+  net::Crew& crew;
+};
+
+class Pool;
+
+/// A connection to a server, held for one request. Closes it when it dies: only give_back(), after
+/// a clean answer, keeps it. The pool it came from may be retired meanwhile.
+class Lease {
+ public:
+  Lease(Lease&&) noexcept = default;
+  Lease& operator=(Lease&& other) noexcept;
+  ~Lease() { release(); }
+
+  http::ClientExchange& exchange() { return *connection_; }
+  net::Stream& stream() { return connection_->stream(); }
+  /// It has carried requests before, so the server may have closed it without our seeing it.
+  bool reused() const { return reused_; }
+  /// Returns the connection for the next request, where the exchange ended clean; else closes it.
+  void give_back();
+
+ private:
+  friend class Pool;
+  struct Idle;
+  explicit Lease(std::shared_ptr<Pool> pool);
+  void release();
+
+  std::shared_ptr<Pool> pool_;  // null: released
+  std::unique_ptr<http::H1ClientConnection> connection_;
+  boost::asio::ip::address address_;
+  bool reused_ = false;
+};
+
+/// The connections to one server from one worker: idle ones, newest first, and how the server has
+/// been doing. Touch it on its worker only. Lives as long as a lease of it, even after its server
+/// left the config.
+/// Invariant: an idle connection has no byte unread and no request in flight.
+class Pool {
+ public:
+  Pool(const Means& means, std::shared_ptr<const Plan> plan, const ServerPlan& server);
+  Pool(const Pool&) = delete;
+  Pool& operator=(const Pool&) = delete;
+
+  /// The newest idle connection that is still alive. No wait, no frame: most requests end here.
+  static std::optional<Lease> take_idle(const std::shared_ptr<Pool>& pool);
+  /// A new connection, ready for a request. Errors: nothing was sent.
+  static awaitable<Result<Lease>> dial(std::shared_ptr<Pool> pool);
+
+  const ServerPlan& server() const { return *server_; }
+  const Standing& standing() const { return standing_; }
+  /// The server failed, or answered: what the choice of servers goes by.
+  void failed();
+  void served();
+
+  /// The same server under a new config: its limits change, its connections stay.
+  void update(std::shared_ptr<const Plan> plan, const ServerPlan& server);
+  /// The server left the config: idle connections close now, leased ones after their request.
+  void retire();
+
+  std::size_t idle() const { return idle_.size(); }
+
+ private:
+  friend class Lease;
+  using Address = boost::asio::ip::address;
+  struct Idle {
+    std::unique_ptr<http::H1ClientConnection> connection;
+    Address address;
+    Steady since;
+  };
+
+  static awaitable<Result<Lease>> dial_known(std::shared_ptr<Pool> pool, Steady deadline);
+  static awaitable<Result<Lease>> dial_one(std::shared_ptr<Pool> pool, net::Target target,
+                                           Steady deadline);
+  static awaitable<Result<void>> resolve(std::shared_ptr<Pool> pool, Steady deadline);
+  static awaitable<void> refresh(std::shared_ptr<Pool> pool);
+  void take_back(std::unique_ptr<http::H1ClientConnection> connection, const Address& address);
+  bool has_name() const;
+  static void sweep(void* pool) noexcept;
+
+  Means means_;
+  std::shared_ptr<const Plan> plan_;
+  const ServerPlan* server_;  // in *plan_
+  Standing standing_;
+  std::uint32_t failures_ = 0;  // in a row
+  bool retired_ = false;
+  std::vector<Idle> idle_;
+  std::vector<Address> addresses_;  // of the server's name; empty: not resolved yet
+  std::size_t next_address_ = 0;
+  Steady resolved_ = Steady::min();
+  bool refreshing_ = false;
+  net::DeadlineWheel::Entry sweeping_;
+};
+
+}  // namespace gatehouse::serve::backend
