@@ -1,0 +1,43 @@
+#include "proxy/serve/live_connections.hpp"
+
+#include "core/http/h1_server.hpp"
+
+namespace gatehouse::serve {
+
+LiveConnections::Place::Place(LiveConnections& list, net::Stream* stream, std::string_view listener)
+    : list_(list), stream_(stream), listener_(listener), next_(list.first_), back_(&list.first_) {
+  if (next_) next_->back_ = &next_;
+  list.first_ = this;
+  ++list.total_;
+  ++list.by_state_[static_cast<std::size_t>(state_)];
+}
+
+LiveConnections::Place::~Place() {
+  *back_ = next_;
+  if (next_) next_->back_ = back_;
+  --list_.total_;
+  --list_.by_state_[static_cast<std::size_t>(state_)];
+  if (list_.on_leave_) list_.on_leave_();
+}
+
+void LiveConnections::Place::state(State next) {
+  --list_.by_state_[static_cast<std::size_t>(state_)];
+  state_ = next;
+  ++list_.by_state_[static_cast<std::size_t>(state_)];
+}
+
+void LiveConnections::retire(std::string_view listener) {
+  for (Place* place = first_; place; place = place->next_) {
+    if (!listener.empty() && place->listener_ != listener) continue;
+    place->closing_ = true;
+    if (place->requests_) place->requests_->drain();
+  }
+}
+
+void LiveConnections::cut() {
+  for (Place* place = first_; place; place = place->next_) {
+    if (place->stream_) place->stream_->close();
+  }
+}
+
+}  // namespace gatehouse::serve

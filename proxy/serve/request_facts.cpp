@@ -1,0 +1,27 @@
+#include "proxy/serve/request_facts.hpp"
+
+namespace gatehouse::serve {
+
+void RequestFacts::next_request() {
+  id = {};
+  client_ip = peer;
+  peer_trusted = false;
+  snapshot = nullptr;
+  site = nullptr;
+  route = nullptr;
+  user_agent = {};
+  referer = {};
+  status = 0;
+  bytes_in = 0;
+  bytes_out = 0;
+  rejected = {};
+  error.clear();
+  backend = {};
+  server.clear();
+  attempts = 0;
+  reused = false;
+  backend_time = {};
+  tunnel = false;
+}
+
+}  // namespace gatehouse::serve

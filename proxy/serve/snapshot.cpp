@@ -1,0 +1,204 @@
+#include "proxy/serve/snapshot.hpp"
+
+#include <algorithm>
+
+namespace gatehouse::serve {
+namespace {
+
+Error cannot(const Site& site, std::string_view why) {
+  return Error(Fault::denied, Side::self, "site " + site.name + ": " + std::string(why));
+}
+
+/// What the site asks for, as far as this build speaks it.
+std::vector<std::string> spoken_alpn(const config::Site& site) {
+  std::vector<std::string> spoken;
+  for (const std::string& name : site.tls.alpn) {
+    if (name == "http/1.1") spoken.push_back(name);
+  }
+  if (spoken.empty()) spoken.emplace_back("http/1.1");
+  return spoken;
+}
+
+/// The port that redirects to https name: the first listener that has one.
+std::uint16_t public_port(const std::vector<config::Listen>& https) {
+  for (const config::Listen& listen : https) {
+    using Kind = config::Listen::Kind;
+    if (listen.kind == Kind::any || listen.kind == Kind::address) return listen.port;
+    if (listen.kind == Kind::descriptor) return 443;  // whoever handed it over bound the usual one
+  }
+  return 0;
+}
+
+bool wants_acme(const config::Config& config) {
+  const auto by_acme = [](const config::Site& site) {
+    return site.tls.mode == config::TlsMode::acme || site.tls.mode == config::TlsMode::on_demand;
+  };
+  return !config.certificates.empty() ||
+         std::any_of(config.sites.begin(), config.sites.end(), by_acme);
+}
+
+}  // namespace
+
+Site::Site(const config::Site& from, std::size_t place)
+    : settings(from), index(place), name(from.hosts.empty() ? "*" : from.hosts.front()) {
+  routes.reserve(from.routes.size());
+  for (const config::Route& route : from.routes) routes.emplace_back(route, *this, routes.size());
+  const auto by_path = [](const Route& route) { return !route.paths.empty(); };
+  decides_by_path = routes.size() > 1 && std::any_of(routes.begin(), routes.end(), by_path);
+}
+
+const Route* Site::route(std::string_view method, std::string_view path) const {
+  for (const Route& candidate : routes) {
+    if (candidate.matches(method, path)) return &candidate;
+  }
+  return nullptr;
+}
+
+bool HostMap::add(std::string_view host, const Site& site) {
+  if (host == "*") {
+    const bool first = any_ == nullptr || any_ == &site;
+    any_ = &site;
+    return first;
+  }
+  Table& table = host.starts_with("*.") ? wildcard_ : exact_;
+  if (host.starts_with("*.")) host.remove_prefix(2);
+  const auto [at, added] = table.try_emplace(std::string(host), &site);
+  return added || at->second == &site;
+}
+
+const Site* HostMap::find(std::string_view host) const {
+  if (const auto found = exact_.find(host); found != exact_.end()) return found->second;
+  const std::size_t dot = wildcard_.empty() ? std::string_view::npos : host.find('.');
+  if (dot != std::string_view::npos) {
+    const auto found = wildcard_.find(host.substr(dot + 1));
+    if (found != wildcard_.end()) return found->second;
+  }
+  return any_;
+}
+
+Snapshot::Snapshot(std::shared_ptr<const config::Config> config)
+    : config_(std::move(config)), access_format_(config_->log) {}
+
+Result<std::shared_ptr<const Snapshot>> Snapshot::build(
+    std::shared_ptr<const config::Config> config, std::shared_ptr<tls::TicketKeys> tickets) {
+  std::shared_ptr<Snapshot> made(new Snapshot(std::move(config)));
+  const auto trusted = made->add_trusted();
+  if (!trusted) return trusted.error();
+  auto backends = backend::make_plans(*made->config_);
+  if (!backends) return backends.error();
+  made->backends_ = std::move(*backends);
+  const auto added = made->add_sites(tickets);
+  if (!added) return added.error();
+  return std::shared_ptr<const Snapshot>(std::move(made));
+}
+
+Result<void> Snapshot::add_trusted() {
+  for (const std::string& text : config_->server.trusted_proxies) {
+    if (text == "private") {
+      trusted_.insert(trusted_.end(), private_blocks().begin(), private_blocks().end());
+      continue;
+    }
+    auto block = Cidr::parse(text);
+    if (!block) return std::move(block).error().within("trusted_proxies");
+    trusted_.push_back(*block);
+  }
+  return {};
+}
+
+Result<void> Snapshot::add_sites(const std::shared_ptr<tls::TicketKeys>& tickets) {
+  for (const config::Site& from : config_->sites) {
+    Site& site = sites_.emplace_back(from, sites_.size());
+    if (site.uses_tls()) {
+      const auto policy = add_policy(site, tickets);
+      if (!policy) return policy.error();
+    }
+    const auto placed = place(site);
+    if (!placed) return placed.error();
+  }
+  // Challenges come by the server's own listeners also where no site is served there.
+  if (!wants_acme(*config_)) return {};
+  for (const config::Listen& listen : config_->server.http) {
+    const auto wanted = want(listen, false);
+    if (!wanted) return wanted.error();
+  }
+  if (config_->certificates.empty()) return {};
+  for (const config::Listen& listen : config_->server.https) {
+    const auto wanted = want(listen, true);
+    if (!wanted) return wanted.error();
+  }
+  return {};
+}
+
+Result<void> Snapshot::add_policy(Site& site, const std::shared_ptr<tls::TicketKeys>& tickets) {
+  tls::PolicySettings wanted;
+  wanted.min_version = site.settings.tls.min_version == "1.3" ? 13 : 12;
+  wanted.ciphers = site.settings.tls.ciphers;
+  wanted.alpn = spoken_alpn(site.settings);
+  for (const auto& policy : policies_) {
+    if (policy->settings() == wanted) site.policy = policy;
+  }
+  if (site.policy) return {};
+  auto made = tls::ServerPolicy::make(wanted, tickets);
+  if (!made) return cannot(site, made.error().detail());
+  policies_.push_back(*made);
+  site.policy = std::move(*made);
+  return {};
+}
+
+Result<void> Snapshot::place(Site& site) {
+  const auto& http = site.settings.http ? *site.settings.http : config_->server.http;
+  const auto& https = site.settings.https ? *site.settings.https : config_->server.https;
+  for (const std::string& host : site.settings.hosts) all_.add(host, site);
+  for (const config::Listen& listen : http) {
+    const auto placed = place(site, listen, false);
+    if (!placed) return placed.error();
+  }
+  if (!site.uses_tls()) return {};
+  site.https_port = public_port(https);
+  for (const config::Listen& listen : https) {
+    const auto placed = place(site, listen, true);
+    if (!placed) return placed.error();
+  }
+  return {};
+}
+
+Result<void> Snapshot::place(const Site& site, const config::Listen& listen, bool tls) {
+  auto endpoint = want(listen, tls);
+  if (!endpoint) return cannot(site, endpoint.error().detail());
+  for (const std::string& host : site.settings.hosts) {
+    if (!(*endpoint)->sites.add(host, site)) {
+      return cannot(site, "another site has '" + host + "' on " + listen.text);
+    }
+  }
+  return {};
+}
+
+Result<Endpoint*> Snapshot::want(const config::Listen& listen, bool tls) {
+  for (Endpoint& known : endpoints_) {
+    if (known.listen.text != listen.text) continue;
+    if (known.tls == tls) return &known;
+    return Error(Fault::denied, Side::self, listen.text + " is asked for with and without TLS");
+  }
+  Endpoint& made = endpoints_.emplace_back();
+  made.listen = listen;
+  made.tls = tls;
+  return &made;
+}
+
+const Endpoint* Snapshot::endpoint(std::string_view listen) const {
+  for (const Endpoint& known : endpoints_) {
+    if (known.listen.text == listen) return &known;
+  }
+  return nullptr;
+}
+
+bool Snapshot::trusts(const asio::ip::address& peer) const {
+  const auto holds = [&](const Cidr& block) { return block.contains(peer); };
+  return std::any_of(trusted_.begin(), trusted_.end(), holds);
+}
+
+int Snapshot::unknown_host_status(bool tls) const {
+  return config_->server.default_host_response.value_or(tls ? 421 : 404);
+}
+
+}  // namespace gatehouse::serve
