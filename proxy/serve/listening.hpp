@@ -1,0 +1,57 @@
+#pragma once
+
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "core/net/listen_socket.hpp"
+#include "proxy/serve/worker.hpp"
+
+namespace gatehouse::serve {
+
+/// One listening socket of one worker. Shared with the connections that came in by it.
+struct Door {
+  Door(asio::io_context& io, std::string name, net::ListenSocket socket);
+
+  const std::string address;  // as in the config: its Endpoint's key in every snapshot
+  const std::uint16_t port;
+  const int family;
+  asio::posix::stream_descriptor socket;
+};
+
+/// What one worker listens on. Touch it on its worker only.
+class Listening {
+ public:
+  explicit Listening(Worker& worker);
+  ~Listening();
+  Listening(const Listening&) = delete;
+  Listening& operator=(const Listening&) = delete;
+
+  void add(std::string address, net::ListenSocket socket);
+  /// Takes what waits in the queue, then closes the socket.
+  void remove(const std::string& address);
+  void remove_all();
+  /// Wakes who waits for room below the connection limit.
+  void made_room() { room_.cancel(); }
+
+ private:
+  enum class Accepted : std::uint8_t { one, none, no_means };
+
+  awaitable<void> accept_all(std::shared_ptr<Door> door);
+  Accepted accept_one(const std::shared_ptr<Door>& door);
+  /// Accepts what is there, at most a batch. Returns false when the machine ran out of means.
+  bool accept_batch(const std::shared_ptr<Door>& door, std::size_t most);
+  std::size_t room() const;
+
+  Worker& worker_;
+  std::map<std::string, std::shared_ptr<Door>> doors_;
+  asio::steady_timer room_;  // set at Steady::max(), used as a condition
+};
+
+/// Raises the soft limit of open files to the hard one. Returns how many of them connections may
+/// use: Surroundings::open_files.
+std::size_t raise_open_file_limit();
+
+}  // namespace gatehouse::serve

@@ -1,0 +1,157 @@
+#include "proxy/serve/worker.hpp"
+
+#include <pthread.h>
+
+#include <bit>
+#include <exception>
+#include <utility>
+
+#include "core/base/log.hpp"
+#include "proxy/serve/backend/pools.hpp"
+#include "proxy/serve/cpus.hpp"
+
+namespace gatehouse::serve {
+namespace {
+
+/// Serves until Workers::stop(). What escapes from a handler is our bug; the others go on.
+void run(Worker& worker) {
+  const std::string name = "worker-" + std::to_string(worker.index);
+  ::pthread_setname_np(::pthread_self(), name.c_str());
+  for (;;) {
+    try {
+      worker.io.run();
+      return;
+    } catch (const std::exception& e) {
+      log::error("worker caught an exception", {{"worker", worker.index}, {"what", e.what()}});
+    }
+  }
+}
+
+/// Ends what runs on the worker, then its loop. Connections close on their own when cancelled.
+awaitable<void> wind_up(Worker& worker) {
+  worker.connections.cut();
+  worker.crew.stop();
+  co_await worker.crew.gone();
+  worker.io.stop();
+}
+
+void rethrow_nothing(std::exception_ptr failure) {
+  if (failure) log::error("worker could not wind up");
+}
+
+awaitable<void> call(Worker& worker, const std::function<void(Worker&)>& job) {
+  job(worker);
+  co_return;
+}
+
+}  // namespace
+
+Counters& Counters::operator+=(const Counters& other) {
+  connections += other.connections;
+  handshakes += other.handshakes;
+  handshakes_resumed += other.handshakes_resumed;
+  handshakes_failed += other.handshakes_failed;
+  unknown_sni += other.unknown_sni;
+  challenges += other.challenges;
+  requests += other.requests;
+  for (std::size_t i = 0; i < answers.size(); ++i) answers[i] += other.answers[i];
+  bytes_in += other.bytes_in;
+  bytes_out += other.bytes_out;
+  rejected += other.rejected;
+  accept_pauses += other.accept_pauses;
+  log_lines_dropped += other.log_lines_dropped;
+  open += other.open;
+  idle += other.idle;
+  tunnels += other.tunnels;
+  return *this;
+}
+
+Worker::Worker(std::size_t place, std::size_t of, const Surroundings& outside)
+    : index(place),
+      of_workers(of),
+      around(outside),
+      clock(outside.clock),
+      wheel(clock),
+      date(clock),
+      crew(io.get_executor()) {
+  std::array<char, sizeof random_> seed;
+  around.entropy.fill(seed);
+  random_ = std::bit_cast<decltype(random_)>(seed);
+  random_[0] |= 1;  // the generator below stands still on all zeroes
+  const backend::Means means{clock, around.resolver, around.dialer, wheel, buffers, crew};
+  pools = std::make_shared<backend::Pools>(means, [this] { return random(); });
+}
+
+Worker::~Worker() = default;
+
+/// xoshiro256** by Blackman and Vigna.
+std::uint64_t Worker::random() {
+  const std::uint64_t result = std::rotl(random_[1] * 5, 7) * 9;
+  const std::uint64_t shifted = random_[1] << 17;
+  random_[2] ^= random_[0];
+  random_[3] ^= random_[1];
+  random_[1] ^= random_[2];
+  random_[0] ^= random_[3];
+  random_[2] ^= shifted;
+  random_[3] = std::rotl(random_[3], 45);
+  return result;
+}
+
+Workers::Workers(unsigned count, const Surroundings& around) {
+  const unsigned wanted = count == 0 ? available_cpus() : count;
+  for (unsigned i = 0; i < wanted; ++i) {
+    workers_.push_back(std::make_unique<Worker>(i, wanted, around));
+  }
+}
+
+Workers::~Workers() { stop(); }
+
+void Workers::start() {
+  for (auto& worker : workers_) {
+    worker->crew.add(worker->wheel.run());
+    threads_.emplace_back(run, std::ref(*worker));
+  }
+}
+
+void Workers::stop() {
+  if (threads_.empty()) return;
+  for (auto& worker : workers_) {
+    asio::co_spawn(worker->io, wind_up(*worker), rethrow_nothing);
+  }
+  for (std::thread& thread : threads_) thread.join();
+  threads_.clear();
+}
+
+awaitable<void> Workers::on_each(std::function<void(Worker&)> job) {
+  for (auto& worker : workers_) {
+    if (threads_.empty()) {
+      job(*worker);
+      continue;
+    }
+    auto task = call(*worker, job);
+    co_await asio::co_spawn(worker->io, std::move(task), asio::use_awaitable);
+  }
+}
+
+awaitable<void> Workers::publish(std::shared_ptr<const Snapshot> next) {
+  const std::function<void(Worker&)> job = [next](Worker& worker) {
+    worker.pools->reconcile(next->backends());
+    worker.snapshot.put(next);
+  };
+  co_await on_each(job);
+}
+
+awaitable<Counters> Workers::counters() {
+  Counters sum;
+  const std::function<void(Worker&)> job = [&sum](Worker& worker) {
+    using State = LiveConnections::State;
+    sum += worker.counters;  // one worker after the other: on_each() waits for each
+    sum.open += worker.connections.count();
+    sum.idle += worker.connections.count(State::idle);
+    sum.tunnels += worker.connections.count(State::tunnel);
+  };
+  co_await on_each(job);
+  co_return sum;
+}
+
+}  // namespace gatehouse::serve
