@@ -1,0 +1,44 @@
+#include "proxy/serve/handlers/redirect.hpp"
+
+#include "core/http/reason.hpp"
+
+namespace gatehouse::serve {
+
+awaitable<void> send_redirect(http::ServerExchange& exchange, RequestFacts& facts, int status,
+                              std::string location) {
+  http::ResponseHead head;
+  head.status = status;
+  head.reason = http::reason_phrase(status);
+  head.length = http::BodyLength::counted(0);
+  head.fields.add("Location", location);
+  facts.status = status;
+  const auto begun = co_await exchange.send_head(head);
+  if (!begun) co_return;
+  const std::string_view nothing;
+  co_await exchange.send_body(nothing, http::End::last);
+}
+
+std::string https_location(const http::RequestHead& request, std::uint16_t port) {
+  std::string to = "https://";
+  const bool literal = request.host.find(':') != std::string::npos;
+  if (literal) to += '[';
+  to += request.host;
+  if (literal) to += ']';
+  if (port != 443) to.append(":").append(std::to_string(port));
+  to += request.path.starts_with('/') ? request.path : std::string_view("/");
+  if (request.has_query) to.append("?").append(request.query);
+  return to;
+}
+
+std::string redirect_location(const Route& route, const http::RequestHead& request,
+                              const RequestFacts& facts) {
+  std::string to = route.redirect_to.text(request, facts);
+  // "//other.example" at the start would be read as another host (RFC 3986 §4.2).
+  if (route.redirect_to.begins_with_path()) {
+    const std::size_t first = to.find_first_not_of("/\\");
+    if (to.size() > 1 && first != 1) to.replace(0, std::min(first, to.size()), "/");
+  }
+  return to;
+}
+
+}  // namespace gatehouse::serve

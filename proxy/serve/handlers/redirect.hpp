@@ -1,0 +1,22 @@
+#pragma once
+
+#include <string>
+
+#include "core/base/asio.hpp"
+#include "core/http/exchange.hpp"
+#include "proxy/serve/request_facts.hpp"
+#include "proxy/serve/snapshot.hpp"
+
+namespace gatehouse::serve {
+
+/// Answers with a redirect to `location`.
+awaitable<void> send_redirect(http::ServerExchange& exchange, RequestFacts& facts, int status,
+                              std::string location);
+
+/// The same request over https: host, path and query kept, the port named where it is not 443.
+std::string https_location(const http::RequestHead& request, std::uint16_t port);
+/// Where a route's `redirect` leads.
+std::string redirect_location(const Route& route, const http::RequestHead& request,
+                              const RequestFacts& facts);
+
+}  // namespace gatehouse::serve
