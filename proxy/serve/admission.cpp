@@ -1,0 +1,111 @@
+#include "proxy/serve/admission.hpp"
+
+#include <algorithm>
+
+#include "core/base/bytes.hpp"
+#include "core/tls/certificate.hpp"
+
+namespace gatehouse::serve {
+namespace {
+
+constexpr std::string_view challenge_path = "/.well-known/acme-challenge/";
+
+Admission refused(int status, std::string_view reason) {
+  Admission admission;
+  admission.status = status;
+  admission.reason = reason;
+  return admission;
+}
+
+const std::string* challenge_answer(const acme::ChallengeBoard& challenges,
+                                    const http::RequestHead& request) {
+  if (!request.path.starts_with(challenge_path)) return nullptr;
+  if (request.method != "GET" && request.method != "HEAD") return nullptr;
+  return challenges.http_answer(request.path.substr(challenge_path.size()));
+}
+
+/// A proxy in front of us that ends TLS itself says so; sending its clients to https would turn
+/// them in a circle.
+bool secure_before_us(const http::RequestHead& request, const RequestFacts& facts) {
+  if (!facts.peer_trusted) return false;
+  const auto scheme = request.fields.find("X-Forwarded-Proto");
+  return scheme && equal_ignoring_case(*scheme, "https");
+}
+
+Admission to_https(const Site& site, const http::RequestHead& request,
+                   tls::CertificateIndex& certificates) {
+  Admission admission;
+  admission.site = &site;
+  const bool on_demand = site.settings.tls.mode == config::TlsMode::on_demand;
+  const bool ready = !on_demand || certificates.find(request.host) != nullptr;
+  admission.kind = ready ? Admission::Kind::to_https : Admission::Kind::wait_then_to_https;
+  return admission;
+}
+
+Admission to_route(const Site& site, const http::RequestHead& request, std::string& room) {
+  const MatchPath path = MatchPath::of(request.path, room);
+  Admission admission;
+  if (path.ambiguous && site.decides_by_path) {
+    admission = refused(400, "malformed");
+  } else {
+    admission.route = site.route(request.method, path.text);
+    if (admission.route == nullptr) {
+      admission = refused(404, "no_route");
+    } else {
+      admission.kind = Admission::Kind::to_route;
+    }
+  }
+  admission.site = &site;
+  return admission;
+}
+
+}  // namespace
+
+bool may_share_connection(const Endpoint& endpoint, const Entrance& entrance, const Site& site,
+                          std::string_view host) {
+  if (!site.policy || site.policy->id() != entrance.policy_id) return false;
+  if (entrance.sni.empty()) return true;  // the client could not say more; the policy is the same
+  if (endpoint.sites.find(entrance.sni) == &site) return true;
+  if (entrance.served == nullptr) return false;
+  const auto& shown = entrance.served->by_preference;
+  const auto covers = [&](const auto& certificate) { return certificate->covers(host); };
+  return !shown.empty() && std::all_of(shown.begin(), shown.end(), covers);
+}
+
+Admission admit(const Snapshot& snapshot, const Entrance& entrance,
+                const acme::ChallengeBoard& challenges, const http::RequestHead& request,
+                const RequestFacts& facts, tls::CertificateIndex& certificates, std::string& room) {
+  if (!entrance.tls) {
+    if (const std::string* answer = challenge_answer(challenges, request)) {
+      Admission admission;
+      admission.kind = Admission::Kind::challenge;
+      admission.key_authorization = answer;
+      return admission;
+    }
+  }
+  const Endpoint* endpoint = snapshot.endpoint(entrance.listener);
+  if (endpoint == nullptr || endpoint->tls != entrance.tls) {
+    // A reload has closed this listener or made it another one.
+    Admission admission = refused(snapshot.unknown_host_status(entrance.tls), "no_site");
+    admission.last = true;
+    return admission;
+  }
+  // HTTP/1.0 may name no host: only a site for every name can take that.
+  const Site* site =
+      request.host.empty() ? endpoint->sites.any() : endpoint->sites.find(request.host);
+  if (site == nullptr) {
+    if (request.host.empty()) return refused(400, "malformed");
+    return refused(snapshot.unknown_host_status(entrance.tls), "no_site");
+  }
+  if (entrance.tls && !may_share_connection(*endpoint, entrance, *site, request.host)) {
+    return refused(421, "misdirected");
+  }
+  const bool redirects = !entrance.tls && site->uses_tls() && site->settings.redirect_http &&
+                         site->https_port != 0 && !request.host.empty();
+  if (redirects && !secure_before_us(request, facts)) {
+    return to_https(*site, request, certificates);
+  }
+  return to_route(*site, request, room);
+}
+
+}  // namespace gatehouse::serve

@@ -1,0 +1,81 @@
+#include "proxy/serve/hello.hpp"
+
+#include "core/base/log.hpp"
+
+namespace gatehouse::serve {
+namespace {
+
+tls::HelloAnswer refuse(Alert alert) {
+  tls::HelloAnswer answer;
+  answer.kind = tls::HelloAnswer::Kind::refuse;
+  answer.alert = static_cast<std::uint8_t>(alert);
+  return answer;
+}
+
+}  // namespace
+
+SiteJudge::SiteJudge(Worker& worker, std::string_view listener, LocalAddress local)
+    : worker_(worker), listener_(listener), local_(std::move(local)) {}
+
+tls::HelloAnswer SiteJudge::judge(const tls::Hello& hello) noexcept {
+  try {
+    if (hello.offers_acme_tls_alpn) return probe(hello);
+    return decide(hello);
+  } catch (const std::exception& e) {  // no memory
+    log::error("client hello could not be judged", {{"what", e.what()}});
+    return refuse(Alert::internal_error);
+  }
+}
+
+/// RFC 8737 §3: such a connection is a CA's and carries nothing else, challenge or not.
+tls::HelloAnswer SiteJudge::probe(const tls::Hello& hello) {
+  const tls::CertificateHandle* ready = worker_.challenges.tls_answer(hello.server_name);
+  if (ready == nullptr) return refuse(Alert::no_application_protocol);
+  tls::HelloAnswer answer;
+  answer.kind = tls::HelloAnswer::Kind::challenge;
+  answer.certificates = *ready;
+  // Its settings are those of any site: a probe only looks at the certificate.
+  const auto snapshot = worker_.snapshot.take();
+  if (snapshot) answer.policy = (*snapshot)->any_policy();
+  return answer;
+}
+
+tls::HelloAnswer SiteJudge::decide(const tls::Hello& hello) {
+  const auto snapshot = worker_.snapshot.take();
+  const Endpoint* endpoint = snapshot ? (*snapshot)->endpoint(listener_) : nullptr;
+  if (endpoint == nullptr || !endpoint->tls || hello.bad_server_name) {
+    return refuse(Alert::unrecognized_name);
+  }
+  // Clients that call us by an IP address name no server (RFC 6066 §3).
+  const std::string host =
+      hello.server_name.empty() ? local_().to_string() : std::string(hello.server_name);
+  const Site* site = endpoint->sites.find(host);
+  if (site == nullptr || !site->policy) {
+    ++worker_.counters.unknown_sni;
+    return refuse(Alert::unrecognized_name);
+  }
+  tls::HelloAnswer answer;
+  answer.policy = site->policy;
+  answer.certificates = at_hand(*site, host);
+  if (!answer.certificates && host == wanted_) answer.certificates = brought_;
+  if (answer.certificates) {
+    answer.kind = tls::HelloAnswer::Kind::serve;
+    served_ = answer.certificates;
+    return answer;
+  }
+  if (site->settings.tls.mode == config::TlsMode::files) return refuse(Alert::unrecognized_name);
+  answer.kind = tls::HelloAnswer::Kind::wait;
+  wanted_ = host;
+  return answer;
+}
+
+tls::CertificateHandle SiteJudge::at_hand(const Site& site, std::string_view host) {
+  if (const auto* found = worker_.certificates.find(host)) return *found;
+  // Files of a site for every name stand under that pattern.
+  if (site.settings.tls.mode == config::TlsMode::files) {
+    if (const auto* found = worker_.certificates.find_exact("*")) return *found;
+  }
+  return nullptr;
+}
+
+}  // namespace gatehouse::serve

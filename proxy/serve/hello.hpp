@@ -1,0 +1,52 @@
+#pragma once
+
+#include <boost/asio/ip/address.hpp>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "core/tls/server_context.hpp"
+#include "proxy/serve/worker.hpp"
+
+namespace gatehouse::serve {
+
+/// Decides on one connection's ClientHello, all at once: a CA's probe, the site by its name, the
+/// certificate, or that the handshake has to wait for one. Lives as long as the handshake; on the
+/// worker.
+class SiteJudge final : public tls::HelloJudge {
+ public:
+  /// Where the connection came in: asked only when the client names no server.
+  using LocalAddress = std::function<asio::ip::address()>;
+  SiteJudge(Worker& worker, std::string_view listener, LocalAddress local);
+
+  tls::HelloAnswer judge(const tls::Hello& hello) noexcept override;
+
+  /// The name whose certificate the suspended handshake waits for.
+  const std::string& wanted() const { return wanted_; }
+  /// What was obtained for it, for the case that the index has dropped it again already.
+  void bring(tls::CertificateHandle certificates) { brought_ = std::move(certificates); }
+  /// What was served.
+  const tls::CertificateHandle& served() const { return served_; }
+
+ private:
+  tls::HelloAnswer probe(const tls::Hello& hello);
+  tls::HelloAnswer decide(const tls::Hello& hello);
+  /// The certificates at hand for `host`, one of `site`'s.
+  tls::CertificateHandle at_hand(const Site& site, std::string_view host);
+
+  Worker& worker_;
+  std::string_view listener_;
+  LocalAddress local_;
+  std::string wanted_;
+  tls::CertificateHandle brought_;
+  tls::CertificateHandle served_;
+};
+
+/// TLS alerts that say why there is no handshake (RFC 8446 §6.2).
+enum class Alert : std::uint8_t {
+  internal_error = 80,
+  unrecognized_name = 112,
+  no_application_protocol = 120,
+};
+
+}  // namespace gatehouse::serve
