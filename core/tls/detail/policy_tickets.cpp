@@ -1,0 +1,72 @@
+#include "core/tls/detail/policy_tickets.hpp"
+
+#include <openssl/core_names.h>
+#include <openssl/rand.h>
+
+#include "core/tls/digest.hpp"
+#include "core/tls/handles.hpp"
+
+namespace gatehouse::tls::detail {
+namespace {
+
+constexpr std::size_t name_octets = 16;
+constexpr int iv_octets = 16;
+
+bool set_mac(EVP_MAC_CTX* mac, const std::string& key) {
+  char digest[] = "SHA256";
+  const OSSL_PARAM parameters[] = {
+      OSSL_PARAM_construct_octet_string(OSSL_MAC_PARAM_KEY, const_cast<char*>(key.data()),
+                                        key.size()),
+      OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0),
+      OSSL_PARAM_construct_end(),
+  };
+  return EVP_MAC_CTX_set_params(mac, parameters) == 1;
+}
+
+}  // namespace
+
+std::shared_ptr<const PolicyTickets::Derived> PolicyTickets::derived() const {
+  auto ring = keys_->ring();
+  auto held = derived_.load(std::memory_order_acquire);
+  if (held && held->from == ring) return held;
+  auto next = std::make_shared<Derived>();
+  for (const TicketKeys::Key& key : ring->keys) {
+    Key derived;
+    derived.name = hmac_sha256(key.secret, "ticket name " + policy_id_).substr(0, name_octets);
+    derived.cipher = hmac_sha256(key.secret, "ticket cipher " + policy_id_);
+    derived.mac = hmac_sha256(key.secret, "ticket mac " + policy_id_);
+    next->keys.push_back(std::move(derived));
+  }
+  next->from = std::move(ring);
+  derived_.store(next, std::memory_order_release);
+  return next;
+}
+
+int PolicyTickets::seal(unsigned char* name, unsigned char* iv, evp_cipher_ctx_st* cipher,
+                        evp_mac_ctx_st* mac) const {
+  const auto held = derived();
+  const Key& key = held->keys[held->from->current];
+  if (RAND_bytes(iv, iv_octets) != 1) return -1;
+  std::copy_n(octets(key.name), name_octets, name);
+  const bool ready =
+      EVP_EncryptInit_ex2(cipher, EVP_aes_256_cbc(), octets(key.cipher), iv, nullptr) == 1 &&
+      set_mac(mac, key.mac);
+  return ready ? 1 : -1;
+}
+
+int PolicyTickets::open(const unsigned char* name, const unsigned char* iv,
+                        evp_cipher_ctx_st* cipher, evp_mac_ctx_st* mac) const {
+  const auto held = derived();
+  for (std::size_t i = 0; i < held->keys.size(); ++i) {
+    const Key& key = held->keys[i];
+    if (text(name, name_octets) != key.name) continue;
+    const bool ready =
+        EVP_DecryptInit_ex2(cipher, EVP_aes_256_cbc(), octets(key.cipher), iv, nullptr) == 1 &&
+        set_mac(mac, key.mac);
+    if (!ready) return -1;
+    return i == held->from->current ? 1 : 2;  // 2: good, and a new ticket is due
+  }
+  return 0;  // unknown: a full handshake
+}
+
+}  // namespace gatehouse::tls::detail
