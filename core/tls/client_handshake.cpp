@@ -1,0 +1,118 @@
+#include "core/base/host.hpp"
+#include "core/tls/certificate.hpp"
+#include "core/tls/detail/policy.hpp"
+#include "core/tls/detail/session.hpp"
+#include "core/tls/handles.hpp"
+#include "core/tls/tls_stream.hpp"
+
+namespace gatehouse::tls {
+namespace {
+
+using detail::Session;
+
+Error broken(std::string_view doing) {
+  return Error(Fault::io, Side::self, std::string(doing) + ": " + openssl_problem());
+}
+
+/// RFC 7301 §3.1: each name behind its length.
+Result<std::string> alpn_list(const std::vector<std::string>& protocols) {
+  std::string out;
+  for (const std::string& protocol : protocols) {
+    if (protocol.empty() || protocol.size() > 255) {
+      return Error(Fault::bad_message, Side::self, "ALPN: a name has 1 to 255 octets");
+    }
+    out += static_cast<char>(protocol.size());
+    out += protocol;
+  }
+  return out;
+}
+
+class OpenClientPolicy final : public ClientPolicy {
+ public:
+  Result<void> build(const Settings& settings);
+  SSL_CTX* context() const { return context_.get(); }
+
+ private:
+  SslContext context_;
+};
+
+Result<void> OpenClientPolicy::build(const Settings& settings) {
+  context_.reset(SSL_CTX_new(TLS_client_method()));
+  SSL_CTX* const context = context_.get();
+  if (context == nullptr) return broken("TLS client");
+  SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
+  SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
+                                SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_AUTO_RETRY);
+  SSL_CTX_set_read_ahead(context, 1);
+  SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
+  auto protocols = alpn_list(settings.alpn);
+  if (!protocols) return protocols.error();
+  if (SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION) != 1 ||
+      SSL_CTX_set1_groups_list(context, detail::groups().c_str()) != 1 ||
+      SSL_CTX_set_alpn_protos(context, octets(*protocols),
+                              static_cast<unsigned>(protocols->size())) != 0) {
+    return broken("TLS client");
+  }
+  SSL_CTX_set_verify(context, settings.verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, nullptr);
+  if (settings.roots_file.empty()) {
+    if (SSL_CTX_set_default_verify_paths(context) != 1) return broken("the system's roots");
+  } else if (SSL_CTX_load_verify_file(context, settings.roots_file.c_str()) != 1) {
+    return broken("roots file " + settings.roots_file);
+  }
+  if (const auto& identity = settings.identity) {
+    if (SSL_CTX_use_cert_and_key(context, identity->leaf(), identity->key().handle(),
+                                 identity->chain(), 1) != 1) {
+      return broken("client certificate");
+    }
+  }
+  return {};
+}
+
+/// What the server must prove to be, and the name it is told (never an address: RFC 6066 §3).
+bool expect(SSL* ssl, const std::string& server_name) {
+  X509_VERIFY_PARAM* const rules = SSL_get0_param(ssl);
+  if (as_address(server_name)) {
+    return X509_VERIFY_PARAM_set1_ip_asc(rules, server_name.c_str()) == 1;
+  }
+  X509_VERIFY_PARAM_set_hostflags(rules, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+  return SSL_set_tlsext_host_name(ssl, server_name.c_str()) == 1 &&
+         X509_VERIFY_PARAM_set1_host(rules, server_name.data(), server_name.size()) == 1;
+}
+
+}  // namespace
+
+Result<std::shared_ptr<const ClientPolicy>> ClientPolicy::make(const Settings& settings) {
+  auto policy = std::make_shared<OpenClientPolicy>();
+  auto built = policy->build(settings);
+  if (!built) return built.error();
+  return std::shared_ptr<const ClientPolicy>(std::move(policy));
+}
+
+awaitable<Result<std::unique_ptr<net::Stream>>> connect_tls(
+    std::unique_ptr<net::Stream> under, std::shared_ptr<const ClientPolicy> policy,
+    std::string server_name) {
+  Session session(static_cast<const OpenClientPolicy&>(*policy).context(), std::move(under));
+  SSL_set_connect_state(session.ssl());
+  if (!expect(session.ssl(), server_name)) {
+    co_return broken("server name '" + server_name + "'");
+  }
+  for (;;) {
+    const Session::Next next = session.shake();
+    if (next == Session::Next::failed || next == Session::Next::suspended) {
+      session.wire().flush();
+      co_return session.problem();
+    }
+    auto flushed = co_await detail::flush(session.wire());
+    if (!flushed) co_return flushed.error();
+    if (next == Session::Next::done) break;
+    auto ready = co_await session.wire().under().wait(net::Want::read);
+    if (!ready) co_return ready.error();
+  }
+  SessionFacts facts = session.facts();
+  facts.sni = server_name;
+  std::unique_ptr<net::Stream> stream =
+      detail::make_records(std::move(session), std::move(facts), std::move(policy));
+  co_return std::move(stream);
+}
+
+}  // namespace gatehouse::tls

@@ -1,0 +1,51 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "core/tls/detail/wire.hpp"
+#include "core/tls/tls_stream.hpp"
+
+struct ssl_ctx_st;
+
+namespace gatehouse::tls::detail {
+
+struct FreeSsl {
+  void operator()(ssl_st* ssl) const;
+};
+
+/// One TLS connection: what handshake and record mover hand over. Empty after a move.
+class Session {
+ public:
+  Session() = default;
+  /// On `context`, over `under`; OpenSSL without memory throws.
+  Session(ssl_ctx_st* context, std::unique_ptr<net::Stream> under);
+
+  ssl_st* ssl() const { return ssl_.get(); }
+  Wire& wire() const { return *wire_; }
+
+  enum class Next : std::uint8_t { done, read, suspended, failed };
+  /// One step of the handshake; its octets wait in the wire for flush(). `failed`: problem().
+  Next shake();
+  const Error& problem() const { return problem_; }
+  bool plain_http() const { return plain_http_; }
+
+  SessionFacts facts() const;
+
+ private:
+  void explain(int code);
+
+  std::unique_ptr<Wire> wire_;  // outlives the SSL
+  std::unique_ptr<ssl_st, FreeSsl> ssl_;
+  Error problem_;
+  bool plain_http_ = false;
+};
+
+/// Sends what the wire holds, waiting where the stream below is full.
+awaitable<Result<void>> flush(Wire& wire);
+
+/// The record mover over a session whose handshake is done. `held` lives as long as the stream.
+std::unique_ptr<TlsStream> make_records(Session session, SessionFacts facts,
+                                        std::shared_ptr<const void> held);
+
+}  // namespace gatehouse::tls::detail

@@ -1,0 +1,114 @@
+#include "core/tls/detail/wire.hpp"
+
+#include "core/tls/handles.hpp"
+
+namespace gatehouse::tls::detail {
+
+using net::IoResult;
+using net::IoState;
+
+namespace {
+
+/// The octets one call into OpenSSL wrote: one a thread, because between calls it is empty.
+std::string& outgoing() {
+  thread_local std::string octets;
+  return octets;
+}
+
+}  // namespace
+
+/// What OpenSSL calls.
+struct Wire::Calls {
+  static Wire& wire(BIO* bio) { return *static_cast<Wire*>(BIO_get_data(bio)); }
+
+  static int write(BIO* bio, const char* data, int size) noexcept {
+    BIO_clear_retry_flags(bio);
+    try {
+      outgoing().append(data, static_cast<std::size_t>(size));
+    } catch (...) {
+      return -1;  // no memory
+    }
+    return size;
+  }
+
+  static int read(BIO* bio, char* data, int size) noexcept {
+    BIO_clear_retry_flags(bio);
+    Wire& self = wire(bio);
+    if (size <= 0) return 0;
+    try {
+      const IoResult got =
+          self.under_->try_read(std::span<char>(data, static_cast<std::size_t>(size)));
+      self.last_read_ = got.state;
+      switch (got.state) {
+        case IoState::done:
+          return static_cast<int>(got.bytes);
+        case IoState::want_read:
+        case IoState::want_write:
+          BIO_set_retry_read(bio);
+          return -1;
+        case IoState::end:
+          return 0;
+        case IoState::failed:
+          return -1;
+      }
+    } catch (...) {
+      self.last_read_ = IoState::failed;
+    }
+    return -1;
+  }
+
+  static long control(BIO* bio, int command, long, void*) noexcept {
+    switch (command) {
+      case BIO_CTRL_FLUSH:
+        return 1;  // flush() comes after the call
+      case BIO_CTRL_EOF:
+        return wire(bio).last_read_ == IoState::end ? 1 : 0;
+      default:
+        return 0;
+    }
+  }
+
+  static BIO_METHOD* method() {
+    static BIO_METHOD* const methods = [] {
+      BIO_METHOD* made = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "stream");
+      BIO_meth_set_write(made, write);
+      BIO_meth_set_read(made, read);
+      BIO_meth_set_ctrl(made, control);
+      return made;
+    }();
+    return methods;
+  }
+};
+
+bool Wire::attach(ssl_st* ssl) {
+  BIO* bio = BIO_new(Calls::method());
+  if (bio == nullptr) return false;
+  BIO_set_data(bio, this);
+  BIO_set_init(bio, 1);
+  SSL_set_bio(ssl, bio, bio);
+  return true;
+}
+
+IoState Wire::flush() {
+  std::string& fresh = outgoing();
+  if (!unsent_.empty()) {
+    unsent_ += fresh;
+    fresh.clear();
+  }
+  std::string_view rest = unsent_.empty() ? std::string_view(fresh) : std::string_view(unsent_);
+  IoState state = IoState::done;
+  while (!rest.empty()) {
+    const IoResult put = under_->try_write(rest);
+    if (put.state != IoState::done) {
+      state = put.state;
+      break;
+    }
+    rest.remove_prefix(put.bytes);
+  }
+  std::string kept(state == IoState::failed ? std::string_view() : rest);
+  unsent_ = std::move(kept);
+  fresh.clear();
+  return state;
+}
+
+}  // namespace gatehouse::tls::detail

@@ -1,0 +1,170 @@
+#include "core/tls/server_context.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+#include "core/tls/detail/policy.hpp"
+#include "core/tls/digest.hpp"
+#include "core/tls/handles.hpp"
+
+namespace gatehouse::tls {
+namespace detail {
+namespace {
+
+// Forward secrecy and AEAD alone (RFC 9325 §4.2); which of them is the client's choice.
+constexpr const char* default_suites =
+    "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:"
+    "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:"
+    "ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305";
+
+HandshakeHooks* hooks_of(SSL* ssl) { return static_cast<HandshakeHooks*>(SSL_get_app_data(ssl)); }
+
+int on_client_hello(SSL* ssl, int* alert, void*) noexcept {
+  HandshakeHooks* hooks = hooks_of(ssl);
+  return hooks != nullptr ? hooks->client_hello(ssl, alert) : SSL_CLIENT_HELLO_ERROR;
+}
+
+int on_server_name(SSL*, int*, void*) noexcept {
+  // Decided long ago, in the ClientHello callback; this makes the answer confirm the name.
+  return SSL_TLSEXT_ERR_OK;
+}
+
+int on_alpn(SSL* ssl, const unsigned char** out, unsigned char* out_size,
+            const unsigned char* offered, unsigned int offered_size, void*) noexcept {
+  const HandshakeHooks* hooks = hooks_of(ssl);
+  if (hooks == nullptr) return SSL_TLSEXT_ERR_ALERT_FATAL;
+  if (hooks->alpn().empty()) return SSL_TLSEXT_ERR_NOACK;
+  for (const std::string& ours : hooks->alpn()) {
+    for (unsigned int at = 0; at < offered_size; at += 1U + offered[at]) {
+      const unsigned char size = offered[at];
+      if (at + 1U + size > offered_size) break;
+      if (text(offered + at + 1, size) == ours) {
+        *out = offered + at + 1;
+        *out_size = size;
+        return SSL_TLSEXT_ERR_OK;
+      }
+    }
+  }
+  // RFC 7301 §3.2: no_application_protocol. Talking on would let one protocol be taken for another.
+  return SSL_TLSEXT_ERR_ALERT_FATAL;
+}
+
+int on_ticket(SSL* ssl, unsigned char* name, unsigned char* iv, EVP_CIPHER_CTX* cipher,
+              EVP_MAC_CTX* mac, int encrypt) noexcept {
+  try {
+    const HandshakeHooks* hooks = hooks_of(ssl);
+    const PolicyTickets* tickets = hooks != nullptr ? hooks->tickets() : nullptr;
+    if (tickets == nullptr) return 0;
+    return encrypt != 0 ? tickets->seal(name, iv, cipher, mac)
+                        : tickets->open(name, iv, cipher, mac);
+  } catch (...) {
+    return -1;  // no memory
+  }
+}
+
+std::string id_of(const PolicySettings& settings) {
+  std::string id = "tls1." + std::to_string(settings.min_version - 10) + " " + settings.ciphers;
+  for (const std::string& protocol : settings.alpn) id += " " + protocol;
+  return id;
+}
+
+Error broken(std::string_view doing) {
+  return Error(Fault::io, Side::self, std::string(doing) + ": " + openssl_problem());
+}
+
+std::string probe_groups() {
+  std::string known;
+  const SslContext context(SSL_CTX_new(TLS_server_method()));
+  for (const char* group : {"X25519MLKEM768", "X25519", "P-256", "P-384"}) {
+    // One by one: a list with one unknown name fails as a whole.
+    if (SSL_CTX_set1_groups_list(context.get(), group) != 1) continue;
+    known += (known.empty() ? "" : ":") + std::string(group);
+  }
+  ERR_clear_error();
+  return known;
+}
+
+}  // namespace
+
+const std::string& groups() {
+  static const std::string known = probe_groups();
+  return known;
+}
+
+int OpenPolicy::min_protocol() const {
+  return settings_.min_version >= 13 ? TLS1_3_VERSION : TLS1_2_VERSION;
+}
+
+Result<std::shared_ptr<OpenPolicy>> OpenPolicy::open(const PolicySettings& settings,
+                                                     std::shared_ptr<TicketKeys> keys) {
+  std::shared_ptr<OpenPolicy> out(new OpenPolicy);
+  out->settings_ = settings;
+  out->id_ = id_of(settings);
+  if (keys) out->tickets_ = std::make_unique<PolicyTickets>(std::move(keys), out->id_);
+  auto built = out->build();
+  if (!built) return built.error();
+  return out;
+}
+
+Result<void> OpenPolicy::build() {
+  context_ = {SSL_CTX_new(TLS_server_method()), SSL_CTX_free};
+  SSL_CTX* const context = context_.get();
+  if (context == nullptr) return broken("TLS policy");
+  SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
+  SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
+                                SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_AUTO_RETRY);
+  SSL_CTX_set_read_ahead(context, 1);
+  SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
+  SSL_CTX_set_timeout(context, std::chrono::seconds(TicketKeys::ticket_life).count());
+  if (tickets_ == nullptr) SSL_CTX_set_options(context, SSL_OP_NO_TICKET);
+  const std::string session_context = sha256("policy " + id_);
+  const bool custom = settings_.ciphers != "default";
+  const char* suites = custom ? settings_.ciphers.c_str() : default_suites;
+  if (SSL_CTX_set_cipher_list(context, suites) != 1) {
+    ERR_clear_error();
+    return Error(Fault::bad_message, Side::self,
+                 "ciphers '" + settings_.ciphers + "': OpenSSL knows none of them");
+  }
+  if (SSL_CTX_set_min_proto_version(context, min_protocol()) != 1 ||
+      SSL_CTX_set1_groups_list(context, groups().c_str()) != 1 ||
+      SSL_CTX_set_session_id_context(context, octets(session_context),
+                                     static_cast<unsigned>(session_context.size())) != 1) {
+    return broken("TLS policy");
+  }
+  SSL_CTX_set_tlsext_servername_callback(context, on_server_name);
+  SSL_CTX_set_alpn_select_cb(context, on_alpn, nullptr);
+  SSL_CTX_set_tlsext_ticket_key_evp_cb(context, on_ticket);
+  const STACK_OF(SSL_CIPHER)* ciphers = SSL_CTX_get_ciphers(context);
+  for (int i = 0; i < sk_SSL_CIPHER_num(ciphers); ++i) {
+    const SSL_CIPHER* cipher = sk_SSL_CIPHER_value(ciphers, i);
+    const int auth = SSL_CIPHER_get_auth_nid(cipher);
+    if (auth == NID_auth_ecdsa) ecdsa_suites_.push_back(SSL_CIPHER_get_protocol_id(cipher));
+    if (auth == NID_auth_rsa) rsa_suites_.push_back(SSL_CIPHER_get_protocol_id(cipher));
+  }
+  return {};
+}
+
+const OpenPolicy& OpenPolicy::front() {
+  // SSL_set_SSL_CTX leaves with the SSL what it was made with (options, mode, groups, and the
+  // context whose ticket callback is asked): so this one is built like all others. It alone asks
+  // for the ClientHello: after a HelloRetryRequest the first decision stands.
+  static const std::shared_ptr<OpenPolicy> policy = [] {
+    auto made = open(PolicySettings(), nullptr);
+    auto front_policy = std::move(made).value();
+    SSL_CTX_clear_options(front_policy->context(), SSL_OP_NO_TICKET);
+    SSL_CTX_set_client_hello_cb(front_policy->context(), on_client_hello, nullptr);
+    return front_policy;
+  }();
+  return *policy;
+}
+
+}  // namespace detail
+
+Result<std::shared_ptr<const ServerPolicy>> ServerPolicy::make(
+    const PolicySettings& settings, std::shared_ptr<TicketKeys> tickets) {
+  auto made = detail::OpenPolicy::open(settings, std::move(tickets));
+  if (!made) return made.error();
+  return std::shared_ptr<const ServerPolicy>(std::move(*made));
+}
+
+}  // namespace gatehouse::tls

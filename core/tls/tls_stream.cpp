@@ -1,0 +1,186 @@
+#include "core/tls/tls_stream.hpp"
+
+#include <algorithm>
+
+#include "core/tls/detail/session.hpp"
+#include "core/tls/handles.hpp"
+
+namespace gatehouse::tls {
+namespace detail {
+namespace {
+
+using net::IoResult;
+using net::IoState;
+using net::Want;
+
+/// What one try_write() encrypts at most: four full records leave in one send.
+constexpr std::size_t most_at_once = 64 * 1024;
+
+/// Moves records with the SSL that shook hands.
+class SslRecords final : public TlsStream {
+ public:
+  SslRecords(Session session, SessionFacts facts, std::shared_ptr<const void> held)
+      : TlsStream(session.wire().under().side()),
+        held_(std::move(held)),
+        session_(std::move(session)),
+        facts_(std::move(facts)) {}
+
+  IoResult try_read(std::span<char> into) override;
+  IoResult try_write(std::string_view from) override;
+  awaitable<Result<void>> wait(Want want) override { return under().wait(want); }
+  void deadline(Want want, Steady when) override { under().deadline(want, when); }
+  void shutdown_write() override;
+  void close() noexcept override { under().close(); }
+  bool pending() const override;
+  int descriptor() const override { return session_.wire().under().descriptor(); }
+  const SessionFacts& facts() const override { return facts_; }
+
+ private:
+  net::Stream& under() { return session_.wire().under(); }
+  IoState after_read(int code);
+  IoResult sent(IoState state, std::size_t bytes);
+  IoResult dead() { return {IoState::failed, 0}; }
+
+  std::shared_ptr<const void> held_;
+  Session session_;
+  SessionFacts facts_;
+  std::size_t encrypted_ = 0;  // octets of the caller that wait, encrypted, in the wire
+  bool read_over_ = false;     // no more reads: `end_` says how it ended
+  IoState end_ = IoState::end;
+  bool broken_ = false;  // a fatal error: the SSL must not be touched again
+  bool shut_ = false;
+};
+
+IoResult SslRecords::try_read(std::span<char> into) {
+  if (read_over_) return {end_, 0};
+  if (broken_) return dead();
+  SSL* const ssl = session_.ssl();
+  std::size_t total = 0;
+  IoState state = IoState::done;
+  ERR_clear_error();
+  while (total < into.size()) {
+    std::size_t got = 0;
+    const int result = SSL_read_ex(ssl, into.data() + total, into.size() - total, &got);
+    total += got;
+    if (result != 1) {
+      state = after_read(SSL_get_error(ssl, result));
+      break;
+    }
+    if (SSL_has_pending(ssl) == 0) break;
+  }
+  // A KeyUpdate or an alert may have been answered; what does not leave now goes with what is
+  // written next.
+  session_.wire().flush();
+  // What was read before the end is delivered first.
+  if (state == IoState::end || state == IoState::failed) {
+    read_over_ = true;
+    end_ = state;
+  }
+  if (total > 0) return {IoState::done, total};
+  return {state, 0};
+}
+
+IoState SslRecords::after_read(int code) {
+  switch (code) {
+    case SSL_ERROR_WANT_READ:
+    case SSL_ERROR_WANT_WRITE:
+      return session_.wire().last_read() == IoState::want_write ? IoState::want_write
+                                                                : IoState::want_read;
+    case SSL_ERROR_ZERO_RETURN:
+      return IoState::end;
+    default:
+      break;
+  }
+  broken_ = true;
+  if (session_.wire().last_read() == IoState::failed) {
+    fail(under().error());
+  } else if (session_.wire().last_read() == IoState::end) {
+    // Somebody between us could have cut the stream short (RFC 8446 §6.1).
+    fail(Fault::closed, "TLS: the connection ended without close_notify");
+  } else {
+    fail(Fault::bad_message, "TLS: " + openssl_problem());
+  }
+  ERR_clear_error();
+  return IoState::failed;
+}
+
+IoResult SslRecords::sent(IoState state, std::size_t bytes) {
+  switch (state) {
+    case IoState::done:
+      encrypted_ = 0;
+      return {IoState::done, bytes};
+    case IoState::want_read:
+    case IoState::want_write:
+      encrypted_ = bytes;
+      return {state, 0};
+    case IoState::end:
+    case IoState::failed:
+      break;
+  }
+  broken_ = true;
+  fail(under().error());
+  return dead();
+}
+
+IoResult SslRecords::try_write(std::string_view from) {
+  if (broken_) return dead();
+  if (shut_) {
+    fail(Fault::closed, "TLS: written after the end");
+    return dead();
+  }
+  Wire& wire = session_.wire();
+  if (encrypted_ > 0) {
+    const IoState state = wire.flush();
+    return sent(state, encrypted_);
+  }
+  if (from.empty()) return {IoState::done, 0};
+  SSL* const ssl = session_.ssl();
+  std::size_t total = 0;
+  const std::size_t most = std::min(from.size(), most_at_once);
+  ERR_clear_error();
+  while (total < most) {
+    std::size_t put = 0;
+    if (SSL_write_ex(ssl, from.data() + total, most - total, &put) != 1) {
+      // The wire takes everything, so this is no "not yet".
+      broken_ = true;
+      fail(Fault::bad_message, "TLS: " + openssl_problem());
+      wire.flush();
+      return dead();
+    }
+    total += put;
+  }
+  return sent(wire.flush(), total);
+}
+
+bool SslRecords::pending() const {
+  if (read_over_) return true;  // the end itself is to be delivered
+  return !broken_ && SSL_has_pending(session_.ssl()) == 1;
+}
+
+void SslRecords::shutdown_write() {
+  if (shut_) return;
+  shut_ = true;
+  if (!broken_) {
+    ERR_clear_error();
+    SSL_shutdown(session_.ssl());
+    ERR_clear_error();
+    session_.wire().flush();
+  }
+  under().shutdown_write();
+}
+
+}  // namespace
+
+std::unique_ptr<TlsStream> make_records(Session session, SessionFacts facts,
+                                        std::shared_ptr<const void> held) {
+  return std::make_unique<SslRecords>(std::move(session), std::move(facts), std::move(held));
+}
+
+}  // namespace detail
+
+const SessionFacts* facts_of(const net::Stream& stream) {
+  const auto* tls = dynamic_cast<const TlsStream*>(&stream);
+  return tls != nullptr ? &tls->facts() : nullptr;
+}
+
+}  // namespace gatehouse::tls
