@@ -1,0 +1,289 @@
+#include <doctest/doctest.h>
+
+#include "bench.hpp"
+
+namespace gatehouse::config {
+namespace {
+
+struct Row {
+  const char* name;
+  const char* text;
+  std::vector<std::string> told;
+};
+
+const char* const good_site = "[[site]]\nhosts = \"a.example\"\nbackend = \"unix:/b\"\n";
+
+std::string joined(const Strings& all) {
+  std::string out;
+  for (const std::string& line : all) out += line + "\n";
+  return out;
+}
+
+void check_rows(const std::vector<Row>& rows, Features features) {
+  for (const Row& row : rows) {
+    CAPTURE(std::string(row.name));
+    CHECK(joined(problems(row.text, {}, features)) == joined(row.told));
+  }
+}
+
+TEST_CASE("each mistake in a value or a key is told with its place and the way out") {
+  check_rows(
+      {
+          {"unknown key",
+           "[server]\nworkerz = 1\n",
+           {"g.toml:2:1: unknown key 'workerz' in [server]; did you mean 'workers'?"}},
+          {"unknown key, nothing near",
+           "[server]\nxyzzy = 1\n",
+           {"g.toml:2:1: unknown key 'xyzzy' in [server]"}},
+          {"unknown table",
+           "[sever]\n",
+           {"g.toml:1:2: unknown key 'sever' in the file; did you mean 'server'?"}},
+          {"swapped letters",
+           "[[site]]\nhosst = \"a.example\"\nhosts = \"a.example\"\n"
+           "backend = \"unix:/b\"\n",
+           {"g.toml:2:1: unknown key 'hosst' in [[site]]; did you mean 'hosts'?"}},
+          {"wrong type",
+           "[server]\nworkers = \"3\"\n",
+           {"g.toml:2:11: 'workers' must be a whole number, not a string"}},
+          {"out of range",
+           "[server]\nworkers = 5000\n",
+           {"g.toml:2:11: 'workers' must be from 0 to 1024, not 5000"}},
+          {"table wanted",
+           "server = 3\n",
+           {"g.toml:1:10: [server] must be a table, not a whole number"}},
+          {"duration without unit",
+           "[server]\ngraceful_timeout = 30\n",
+           {"g.toml:2:20: 'graceful_timeout' must be a duration with its unit, like \"30s\" or "
+            "\"5m\""}},
+          {"bad duration",
+           "[server]\ngraceful_timeout = \"30 s\"\n",
+           {"g.toml:2:20: 'graceful_timeout' cannot be '30 s': a duration is a number and ms, s, "
+            "m, h or d, like \"30s\""}},
+          {"duration too short",
+           "[server.timeouts]\nidle = \"0s\"\n",
+           {"g.toml:2:8: 'idle' must be at least 1ms"}},
+          {"bad size",
+           "[server.limits]\nbody = \"10 megs\"\n",
+           {"g.toml:2:8: 'body' cannot be '10 megs': a size is a number and B, KiB, MiB, GiB or "
+            "TiB, like \"64KiB\""}},
+          {"negative size",
+           "[server.limits]\nbody = -1\n",
+           {"g.toml:2:8: 'body' must not be negative"}},
+          {"bad rate",
+           "[acme.on_demand]\nrate = \"20\"\n",
+           {"g.toml:2:8: 'rate' cannot be '20': a rate is a number per span of time, like "
+            "\"20/1m\""}},
+          {"share out of range",
+           "[acme]\nrenew_at = \"3/2\"\n",
+           {"g.toml:2:12: 'renew_at' cannot be '3/2': a share is from 0 to 1"}},
+          {"word",
+           "[log]\nlevel = \"wran\"\n",
+           {"g.toml:2:9: 'level' cannot be 'wran'; did you mean 'warn'?"}},
+          {"word, nothing near",
+           "[log]\nlevel = \"loud\"\n",
+           {"g.toml:2:9: 'level' cannot be 'loud'; one of: trace, debug, info, warn, error"}},
+          {"listen as number",
+           "[server]\nhttps = 443\n",
+           {"g.toml:2:9: 'https' must be a string: write \":443\""}},
+          {"listen on a name",
+           "[server]\nhttp = \"localhost:80\"\n",
+           {"g.toml:2:8: 'http' cannot be 'localhost:80': an address is \":443\", "
+            "\"127.0.0.1:443\", \"[::1]:443\", \"unix:/path\" or \"fd:3\""}},
+          {"address block",
+           "[server]\ntrusted_proxies = [\"private\", \"10.0.0.0/33\"]\n",
+           {"g.toml:2:31: 'trusted_proxies' cannot be '10.0.0.0/33': an address block is like "
+            "\"10.0.0.0/8\" or \"private\""}},
+          {"host with port",
+           "[[site]]\nhosts = \"a.example:80\"\nbackend = \"unix:/b\"\n",
+           {"g.toml:2:9: 'hosts' cannot be 'a.example:80': a host has no port; 'https' and 'http' "
+            "say where it is served"}},
+          {"inner wildcard",
+           "[[site]]\nhosts = \"a.*.example\"\nbackend = \"unix:/b\"\n",
+           {"g.toml:2:9: 'hosts' cannot be 'a.*.example': '*' stands for the whole left-most "
+            "label, as in \"*.example.com\""}},
+          {"server without port",
+           "[backend.b]\nservers = \"http://x/y\"\n",
+           {"g.toml:2:11: 'servers' cannot be 'http://x/y': a server has no path; add_prefix puts "
+            "one before each request's"}},
+          {"lower-case method",
+           "[[site]]\nhosts = \"a.example\"\nbackend = \"unix:/b\"\nmethod = \"get\"\n",
+           {"g.toml:4:10: 'method' cannot be 'get': methods are case-sensitive: write \"GET\""}},
+          {"path",
+           "[[site]]\nhosts = \"a.example\"\nbackend = \"unix:/b\"\npath = \"/a*\"\n",
+           {"g.toml:4:8: 'path' cannot be '/a*': '*' stands only at the end, after a '/'"}},
+          {"single site table",
+           "[site]\nhosts = \"a.example\"\n",
+           {"g.toml:1:2: 'site' must be a list of tables: write [[site]]"}},
+          {"password in clear",
+           "[[site]]\nhosts = \"a.example\"\nbackend = \"unix:/b\"\nbasic_auth = { users = { a = "
+           "\"hunter2\" } }\n",
+           {"g.toml:4:30: 'a' is no password hash; 'gatehouse hash-password' makes one"}},
+          {"redacted secret",
+           "[storage]\nencryption_key = \"<redacted>\"\n",
+           {"g.toml:2:18: 'encryption_key' was redacted when this config was printed: write the "
+            "secret itself"}},
+          {"short master key",
+           "[storage]\nencryption_key = \"c2hvcnQ=\"\n",
+           {"g.toml:2:18: 'encryption_key' must be 32 bytes in base64"}},
+      },
+      Features::whole_language);
+}
+
+TEST_CASE("each broken rule across keys is told with its place and the way out") {
+  check_rows(
+      {
+          {"no hosts", "[[site]]\nbackend = \"unix:/b\"\n", {"g.toml:1:1: [[site]] needs 'hosts'"}},
+          {"host twice",
+           "[[site]]\nhosts = [\"a.example\"]\nbackend = \"unix:/b\"\n[[site]]\nhosts = "
+           "[\"b.example\", \"A.Example.\"]\nbackend = \"unix:/b\"\n",
+           {"g.toml:5:23: host 'a.example' is named twice; first at g.toml:2:10"}},
+          {"no answer",
+           "[[site]]\nhosts = \"a.example\"\n",
+           {"g.toml:1:1: nothing answers here: write one of 'backend', 'redirect', 'respond', "
+            "'files'"}},
+          {"two answers",
+           "[[site]]\nhosts = \"a.example\"\nbackend = \"unix:/b\"\nredirect = { to = \"/x\" }\n",
+           {"g.toml:3:1: 'backend' and 'redirect' cannot both answer one route: keep one"}},
+          {"redirect without to",
+           "[[site]]\nhosts = \"a.example\"\nredirect = {}\n",
+           {"g.toml:3:1: 'redirect' needs 'to'"}},
+          {"echo and body",
+           "[[site]]\nhosts = \"a.example\"\nrespond = { echo = true, body = \"x\" }\n",
+           {"g.toml:3:26: 'echo' writes the body itself: leave 'body' out"}},
+          {"unknown backend",
+           "[backend.shop]\nservers = \"h:1\"\n[[site]]\nhosts = \"a.example\"\nbackend = "
+           "\"shpo\"\n",
+           {"g.toml:5:11: 'backend' names no [backend.shpo], and a server is HOST:PORT; did you "
+            "mean 'shop'?"}},
+          {"backend without servers",
+           "[backend.b]\nretries = 1\n",
+           {"g.toml:1:10: [backend.b] needs 'servers'"}},
+          {"unknown CA",
+           "[acme]\nca = [\"letsencrypt\", \"leetsencrypt-staging\"]\n",
+           {"g.toml:2:22: 'leetsencrypt-staging' is no built-in CA, and there is no "
+            "[acme.issuer.leetsencrypt-staging]; did you mean 'letsencrypt-staging'?"}},
+          {"CA wants a binding",
+           "[acme]\nca = \"zerossl\"\n",
+           {"g.toml:2:1: 'zerossl' wants an account of its own: write [acme.issuer.zerossl] with "
+            "eab = { key_id = \"...\", hmac_key = \"...\" }"}},
+          {"issuer without directory",
+           "[acme.issuer.x]\nstaging = \"https://x/\"\n",
+           {"g.toml:1:14: [acme.issuer.x] needs 'directory'"}},
+          {"wildcard with acme",
+           "[[site]]\nhosts = \"*.a.example\"\nbackend = \"unix:/b\"\n",
+           {"g.toml:2:1: '*.a.example' needs the challenge dns-01 or dns-persist-01 with mode = "
+            "\"acme\"; mode = \"on_demand\" gets a certificate for each name"}},
+          {"every name with acme",
+           "[[site]]\nhosts = \"*\"\nbackend = \"unix:/b\"\n",
+           {"g.toml:2:1: \"*\" stands for no certain name: use mode = \"on_demand\""}},
+          {"open on_demand",
+           "[[site]]\nhosts = [\"*\"]\nbackend = \"unix:/b\"\ntls.mode = \"on_demand\"\n",
+           {"g.toml:2:10: '*' with mode = \"on_demand\" needs 'allow' or 'ask' in "
+            "[acme.on_demand]: else anyone could spend the CA's limits"}},
+          {"local name at a public CA",
+           "[[site]]\nhosts = \"nas.internal\"\nbackend = \"unix:/b\"\ntls.mode = \"acme\"\n",
+           {"g.toml:2:1: 'nas.internal' is a local name, which 'letsencrypt' does not certify: "
+            "use mode = \"internal\" or a CA of your own"}},
+          {"local and public names",
+           "[[site]]\nhosts = [\"a.example\", \"localhost\"]\nbackend = \"unix:/b\"\n",
+           {"g.toml:2:23: 'localhost' is a local name and 'a.example' is not: make two sites, or "
+            "choose a mode in [site.tls]"}},
+          {"address by DNS",
+           "[[site]]\nhosts = \"203.0.114.1\"\nbackend = \"unix:/b\"\ntls.challenges = "
+           "\"dns-01\"\n",
+           {"g.toml:2:1: an IP address is proved by http-01 or tls-alpn-01 only"}},
+          {"ed25519",
+           "[[site]]\nhosts = \"a.example\"\nbackend = \"unix:/b\"\ntls.key_type = \"ed25519\"\n",
+           {"g.toml:4:5: 'key_type' ed25519 is not signed by 'letsencrypt' or any public CA"}},
+          {"files without files",
+           "[[site]]\nhosts = \"a.example\"\nbackend = \"unix:/b\"\ntls.mode = \"files\"\n",
+           {"g.toml:4:5: 'mode' files needs 'cert'", "g.toml:4:5: 'mode' files needs 'key'"}},
+          {"unreadable file",
+           "[[site]]\nhosts = \"a.example\"\nbackend = \"unix:/b\"\ntls = { mode = \"files\", "
+           "cert = \"/c\", key = \"/k\" }\n",
+           {"g.toml:4:25: 'cert': cannot read '/c'", "g.toml:4:38: 'key': cannot read '/k'"}},
+          {"files in another mode",
+           "[[site]]\nhosts = \"a.example\"\nbackend = \"unix:/b\"\ntls.cert = \"/c\"\n",
+           {"g.toml:4:5: 'cert' goes with mode = \"files\""}},
+          {"one address, two uses",
+           "[server]\nhttp = \":8443\"\nhttps = [\":443\", \":8443\"]\n",
+           {"g.toml:3:18: address ':8443' cannot serve https: it serves http at g.toml:2:1"}},
+          {"address twice",
+           "[server]\nhttp = [\":80\", \":80\"]\n",
+           {"g.toml:2:16: address ':80' is listed twice"}},
+          {"admin on a taken address",
+           "[server]\nhttp = \"127.0.0.1:80\"\n[admin]\nlisten = "
+           "\"127.0.0.1:80\"\n",
+           {"g.toml:4:1: address '127.0.0.1:80' cannot serve the admin API: it serves http at "
+            "g.toml:2:1"}},
+          {"PROXY from nobody",
+           "[server]\nproxy_protocol = true\n",
+           {"g.toml:2:1: 'proxy_protocol' needs 'trusted_proxies': without them no connection "
+            "brings a PROXY header that is believed"}},
+          {"no h1", "[server]\nprotocols = \"h2\"\n", {"g.toml:2:1: 'protocols' must hold \"h1\""}},
+      },
+      Features::whole_language);
+}
+
+TEST_CASE("a key of a feature that does not exist yet is refused, and its off value is not") {
+  const auto in_site = [](const std::string& line) {
+    return problems(good_site + line + "\n", {}, Features::this_version);
+  };
+  CHECK(in_site("compress = \"gzip\"") ==
+        Strings{"g.toml:4:1: 'compress': compress is not available in this version"});
+  CHECK(in_site("path = [\"/a\", \"~ ^/b\"]") ==
+        Strings{"g.toml:4:1: 'path': regular expressions are not available in this version"});
+  CHECK(in_site("[[site.route]]\nmax_in_flight = 3") ==
+        Strings{"g.toml:5:1: 'max_in_flight': max_in_flight is not available in this version"});
+  CHECK(in_site("tls.must_staple = true") ==
+        Strings{"g.toml:4:5: 'must_staple': OCSP must-staple is not available in this version"});
+  CHECK(in_site("tls.alpn = [\"h2\", \"http/1.1\"]") ==
+        Strings{"g.toml:4:5: 'alpn': HTTP/2 is not available in this version"});
+  CHECK(in_site("[server]\nprotocols = [\"h1\", \"h2\"]") ==
+        Strings{"g.toml:5:1: 'protocols': HTTP/2 and HTTP/3 are not available in this version"});
+  CHECK(in_site("[acme.dns.x]\nzones = \"example\"\nprovider = \"exec\"\ncommand = \"/x\"") ==
+        Strings{"g.toml:4:7: 'dns': the DNS challenges are not available in this version"});
+  CHECK(in_site("[backend.x]\nservers = \"h2c://h:1\"") ==
+        Strings{"g.toml:5:1: 'servers': h2c:// and srv+http:// servers are not available in this "
+                "version"});
+  CHECK(in_site("[docker]\nenabled = true") ==
+        Strings{"g.toml:4:2: 'docker': sites from containers are not available in this version"});
+  for (const char* off :
+       {"compress = []", "max_in_flight = 0", "hsts_off", "header = {}", "allow = []"}) {
+    if (std::string(off) == "hsts_off") {
+      CHECK(in_site("tls.hsts = \"\"").empty());
+    } else {
+      CHECK(in_site(off).empty());
+    }
+  }
+  CHECK(in_site("[server]\nlean_records = false").empty());
+  CHECK(in_site("[server]\nlean_records = true").size() == 1);
+  CHECK(in_site("[docker]\nenabled = false").empty());
+  CHECK(in_site("[acme]\npreflight = \"off\"").empty());
+  CHECK(in_site("[acme]\npreflight = \"warn\"").size() == 1);
+}
+
+TEST_CASE("text that is no TOML is told with its place") {
+  const auto told = problems("[server\n");
+  REQUIRE(told.size() == 1);
+  CHECK(told[0].starts_with("g.toml:1:8: not valid TOML: in table header: "));
+}
+
+TEST_CASE("all problems come in one run, in the order of the text") {
+  CHECK(problems("[server]\nworkers = \"x\"\nuzer = \"\"\n[log]\nlevel = 3\n") ==
+        Strings{"g.toml:2:11: 'workers' must be a whole number, not a string",
+                "g.toml:3:1: unknown key 'uzer' in [server]; did you mean 'user'?",
+                "g.toml:5:9: 'level' must be a string, not a whole number"});
+}
+
+TEST_CASE("a CA of one's own may certify local names on demand") {
+  CHECK(
+      problems("[acme]\nca = \"p\"\n[acme.issuer.p]\ndirectory = \"https://127.0.0.1:14000/dir\"\n"
+               "[acme.on_demand]\nallow = \"*.localhost\"\n[[site]]\nhosts = \"*.localhost\"\n"
+               "respond = { echo = true }\ntls.mode = \"on_demand\"\n",
+               {}, Features::this_version)
+          .empty());
+}
+
+}  // namespace
+}  // namespace gatehouse::config
