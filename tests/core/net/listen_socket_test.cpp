@@ -1,0 +1,151 @@
+#include "core/net/listen_socket.hpp"
+
+#include <doctest/doctest.h>
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/local/stream_protocol.hpp>
+#include <fstream>
+
+#include "tests/support/result.hpp"
+#include "tests/support/temporary_folder.hpp"
+
+using namespace gatehouse;
+using net::ListenAddress;
+using net::ListenSocket;
+using asio::ip::tcp;
+
+namespace {
+
+ListenAddress loopback(std::uint16_t port = 0) {
+  ListenAddress where;
+  where.kind = ListenAddress::Kind::address;
+  where.address = asio::ip::address_v4::loopback();
+  where.port = port;
+  where.text = "127.0.0.1:" + std::to_string(port);
+  return where;
+}
+
+ListenAddress unix_at(const std::string& path) {
+  ListenAddress where;
+  where.kind = ListenAddress::Kind::unix_path;
+  where.unix_path = path;
+  where.text = "unix:" + path;
+  return where;
+}
+
+bool connects(asio::io_context& io, const tcp::endpoint& to) {
+  tcp::socket client(io);
+  boost::system::error_code failed;
+  client.connect(to, failed);
+  return !failed;
+}
+
+}  // namespace
+
+TEST_CASE("a socket listens on the port the kernel chose") {
+  const auto socket = ListenSocket::open(loopback());
+  REQUIRE(socket);
+  CHECK(socket->port() != 0);
+  CHECK(socket->family() == AF_INET);
+  asio::io_context io;
+  CHECK(connects(io, tcp::endpoint(asio::ip::address_v4::loopback(), socket->port())));
+  CHECK((::fcntl(socket->descriptor(), F_GETFL) & O_NONBLOCK) != 0);
+  CHECK((::fcntl(socket->descriptor(), F_GETFD) & FD_CLOEXEC) != 0);
+}
+
+TEST_CASE("every address of the machine takes IPv4 clients too") {
+  ListenAddress where;
+  where.text = ":0";
+  const auto socket = ListenSocket::open(where);
+  REQUIRE(socket);
+  asio::io_context io;
+  CHECK(connects(io, tcp::endpoint(asio::ip::address_v4::loopback(), socket->port())));
+}
+
+TEST_CASE("a sibling has the same port and a queue of its own") {
+  auto first = ListenSocket::open(loopback());
+  REQUIRE(first);
+  const auto second = first->sibling();
+  REQUIRE(second);
+  CHECK(second->port() == first->port());
+  CHECK(second->descriptor() != first->descriptor());
+  // With the first one closed by its owner, the second still takes connections.
+  const std::uint16_t port = first->port();
+  { const ListenSocket dropped = std::move(*first); }
+  asio::io_context io;
+  CHECK(connects(io, tcp::endpoint(asio::ip::address_v4::loopback(), port)));
+}
+
+TEST_CASE("a port that somebody listens on is refused with the way out") {
+  const auto first = ListenSocket::open(loopback());
+  REQUIRE(first);
+  const auto second = ListenSocket::open(loopback(first->port()));
+  REQUIRE_FALSE(second);
+  CHECK(second.error().fault() == Fault::io);
+  const std::string why = second.error().detail();
+  CHECK(why.find("another process listens there") != std::string::npos);
+  CHECK(why.find(std::to_string(first->port())) != std::string::npos);
+}
+
+TEST_CASE("an address that this machine does not have is refused with the way out") {
+  ListenAddress where = loopback();
+  where.address = asio::ip::make_address("192.0.2.1");
+  const auto socket = ListenSocket::open(where);
+  REQUIRE_FALSE(socket);
+  CHECK(socket.error().detail().find("no such address") != std::string::npos);
+}
+
+TEST_CASE("a unix socket replaces one that nobody listens on, and no other") {
+  const test::TemporaryFolder folder;
+  const std::string path = folder / "x.sock";
+  {
+    auto first = ListenSocket::open(unix_at(path));
+    REQUIRE(first);
+    CHECK(first->port() == 0);
+    CHECK_FALSE(ListenSocket::open(unix_at(path)));
+    const auto sibling = first->sibling();  // shares the queue
+    REQUIRE(sibling);
+    CHECK(sibling->family() == AF_UNIX);
+  }
+  CHECK(ListenSocket::open(unix_at(path)));  // the file of the dead one was there
+}
+
+TEST_CASE("a file that is no socket is never removed") {
+  const test::TemporaryFolder folder;
+  const std::string path = folder / "precious";
+  std::ofstream(path) << "data";
+  CHECK_FALSE(ListenSocket::open(unix_at(path)));
+  struct stat found {};
+  REQUIRE(::stat(path.c_str(), &found) == 0);
+  CHECK(S_ISREG(found.st_mode));
+}
+
+TEST_CASE("an inherited socket is shared and not closed") {
+  auto original = ListenSocket::open(loopback());
+  REQUIRE(original);
+  ListenAddress where;
+  where.kind = ListenAddress::Kind::descriptor;
+  where.descriptor = original->descriptor();
+  where.text = "fd:3";
+  {
+    const auto adopted = ListenSocket::open(where);
+    REQUIRE(adopted);
+    CHECK(adopted->descriptor() != original->descriptor());
+    CHECK(adopted->port() == original->port());
+  }
+  CHECK(::fcntl(original->descriptor(), F_GETFD) >= 0);
+  SUBCASE("anything else handed over is an error that says so") {
+    int ends[2];
+    REQUIRE(::pipe(ends) == 0);
+    where.descriptor = ends[0];
+    const auto refused = ListenSocket::open(where);
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().detail().find("no listening socket") != std::string::npos);
+    ::close(ends[0]);
+    ::close(ends[1]);
+  }
+}
