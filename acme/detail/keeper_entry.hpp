@@ -1,0 +1,91 @@
+#pragma once
+
+#include <list>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "acme/keeper.hpp"
+#include "core/tls/certificate.hpp"
+
+namespace gatehouse::acme {
+
+/// One certificate of a name: one key type.
+struct Keeper::Slot {
+  std::string key_type;
+  Standing::Stock stock = Standing::Stock::unknown;
+  Wall look_again;                      // Stock::refused
+  tls::CertificatePointer certificate;  // null: none
+  std::string ca;                       // folder of the CA that made it
+  CertificateMeta meta;
+  std::vector<Backoff> backoffs;  // by the CAs of the list
+  std::string last_error;
+  bool forced = false;
+};
+
+/// One name and what is done for it.
+struct Keeper::Entry {
+  enum class Kind : std::uint8_t {
+    configured,
+    lazy,     // made when somebody asked for it
+    retired,  // wanted no longer; lives until the work under way has ended
+  };
+  enum class Phase : std::uint8_t {
+    resting,    // in `due_`
+    elsewhere,  // likewise, but soon: another process works on this name
+    admitting,
+    to_load,
+    loading,
+    to_order,
+    ordering,
+  };
+
+  std::string host;
+  Wanted wanted;
+  Kind kind = Kind::configured;
+  Phase phase = Phase::admitting;
+  std::string recipe;            // of `slots`: what they were built for
+  std::uint64_t generation = 0;  // of `slots`: work begun for an older one must not touch them
+  std::vector<Slot> slots;
+  tls::CertificateHandle served;  // what the workers were given last
+  std::optional<Error> failure;   // of the last attempt
+  std::optional<Wall> due;        // its place in `due_`
+  Wall held_back_until;
+  Wall allowed_until;            // mode on_demand: the last yes serves an order begun before this
+  std::size_t ordered_slot = 0;  // Phase::ordering
+  std::string stamp;             // mode files: sizes and times of the files that were read
+  std::list<asio::steady_timer*> waiters;
+  std::list<std::string>::iterator lazy_place;  // Kind::lazy
+
+  bool busy() const { return phase != Phase::resting; }
+};
+
+/// What is to be done next for an entry, over all its slots.
+struct Keeper::Choice {
+  bool load = false;
+  std::optional<PlaceOrder> order;
+  std::size_t slot = 0;        // of `order`
+  Wall soonest = Wall::max();  // with neither
+};
+
+/// One piece of work for an entry: counts in its lane, and settles the entry however it ends.
+class Keeper::Task {
+ public:
+  Task(Keeper& keeper, EntryPointer entry, Lane lane)
+      : keeper_(keeper), entry_(std::move(entry)), lane_(lane) {}
+  Task(const Task&) = delete;
+  Task& operator=(const Task&) = delete;
+  ~Task() {
+    --keeper_.at_work_[static_cast<std::size_t>(lane_)];
+    keeper_.settle(entry_);
+    keeper_.pump();
+  }
+
+ private:
+  Keeper& keeper_;
+  EntryPointer entry_;
+  Lane lane_;
+};
+
+}  // namespace gatehouse::acme
