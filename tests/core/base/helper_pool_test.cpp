@@ -1,0 +1,64 @@
+#include "core/base/helper_pool.hpp"
+
+#include <doctest/doctest.h>
+
+#include <atomic>
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/cancellation_signal.hpp>
+#include <future>
+#include <thread>
+
+using namespace gatehouse;
+
+namespace {
+
+awaitable<int> twice(HelperPool& helpers, std::shared_future<void> gate, std::atomic<int>& ran) {
+  auto job = [gate, &ran] {
+    gate.wait();
+    return ++ran;
+  };
+  const int first = co_await helpers.run(job);
+  const int second = co_await helpers.run(job);
+  co_return first + second;
+}
+
+}  // namespace
+
+TEST_CASE("a job resumes its caller on the caller's thread") {
+  asio::io_context io;
+  HelperPool helpers(2);
+  std::atomic<int> ran = 0;
+  std::promise<void> gate;
+  gate.set_value();
+  int sum = 0;
+  std::thread::id resumed;
+  asio::co_spawn(io, twice(helpers, gate.get_future().share(), ran),
+                 [&](std::exception_ptr, int value) {
+                   sum = value;
+                   resumed = std::this_thread::get_id();
+                 });
+  io.run();
+  CHECK(sum == 3);
+  CHECK(resumed == std::this_thread::get_id());
+}
+
+TEST_CASE("a caller that is cancelled while its job runs hears of it once the job has ended") {
+  for (int round = 0; round < 200; ++round) {
+    asio::io_context io;
+    HelperPool helpers(1);
+    std::atomic<int> ran = 0;
+    std::promise<void> gate;
+    asio::cancellation_signal stop;
+    std::exception_ptr failure;
+    const auto ended = [&](std::exception_ptr thrown, int) { failure = thrown; };
+    asio::co_spawn(io, twice(helpers, gate.get_future().share(), ran),
+                   asio::bind_cancellation_slot(stop.slot(), ended));
+    io.poll();
+    stop.emit(asio::cancellation_type::terminal);
+    gate.set_value();
+    io.restart();
+    io.run();
+    CHECK(failure != nullptr);
+    CHECK(ran == 1);
+  }
+}
