@@ -1,0 +1,231 @@
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <utility>
+
+#include "tests/proxy/forward/bench.hpp"
+
+using namespace gatehouse;
+using namespace gatehouse::test;
+
+namespace {
+
+const std::string get = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+const std::string ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+
+/// One request of a client and its answer over the `index`-th connection to `server`.
+void exchange(Bench& bench, RawSocket& client, RawServer& server, std::size_t index) {
+  client.send(get);
+  bench.until([&] {
+    return server.connections.size() > index && whole_message(server.connections[index]->received);
+  });
+  server.connections[index]->received.clear();
+  server.connections[index]->send(ok);
+  bench.until([&] { return client.received.ends_with("ok"); });
+  client.received.clear();
+  bench.settle();
+}
+
+config::BackendServer named(const std::string& host, std::uint16_t port) {
+  config::BackendServer out;
+  out.host = host;
+  out.port = port;
+  out.text = host + ":" + std::to_string(port);
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("an idle connection is closed when its time is up") {
+  Bench bench;
+  RawServer server;
+  bench.serve_by({&server});
+  auto client = bench.connect();
+  exchange(bench, *client, server, 0);
+  CHECK(bench.pool()->idle() == 1);
+  bench.advance(58s);
+  CHECK(bench.pool()->idle() == 1);
+  bench.advance(4s);
+  CHECK(bench.pool()->idle() == 0);
+  bench.until([&] { return server.connections[0]->ended(); });
+}
+
+TEST_CASE("an idle connection that its server closed does not linger") {
+  Bench bench;
+  RawServer server;
+  bench.serve_by({&server});
+  auto client = bench.connect();
+  exchange(bench, *client, server, 0);
+  server.connections[0]->close();
+  bench.settle();
+  CHECK(bench.pool()->idle() == 1);
+  bench.advance(1200ms);
+  CHECK(bench.pool()->idle() == 0);
+}
+
+TEST_CASE("no more connections are kept idle than the config allows, the newest first in use") {
+  Bench bench;
+  RawServer server;
+  bench.backend.idle_connections = 2;
+  bench.serve_by({&server});
+  std::vector<std::unique_ptr<RawSocket>> clients;
+  for (int i = 0; i < 3; ++i) clients.push_back(bench.connect());
+  for (auto& client : clients) client->send(get);
+  bench.until([&] { return server.connections.size() == 3; });
+  for (std::size_t i = 0; i < 3; ++i) {
+    bench.until([&] { return whole_message(server.connections[i]->received); });
+    server.connections[i]->received.clear();
+    server.connections[i]->send(ok);
+    bench.until([&] { return bench.outcomes.size() == i + 1; });
+  }
+  bench.settle();
+  CHECK(bench.pool()->idle() == 2);
+  CHECK(server.connections[2]->ended());
+  clients[0]->received.clear();
+  exchange(bench, *clients[0], server, 1);  // given back last
+}
+
+TEST_CASE("a reload keeps what stays, with its connections, and retires the rest") {
+  Bench bench;
+  RawServer stays;
+  RawServer goes;
+  bench.serve_by({&stays, &goes});
+  auto one = bench.connect();
+  auto two = bench.connect();
+  one->send(get);
+  two->send(get);
+  bench.until([&] { return stays.connections.size() + goes.connections.size() == 2; });
+  bench.settle();
+  // Two requests in flight at once go to both servers: the second draw sees the first's load.
+  REQUIRE(stays.connections.size() == 1);
+  REQUIRE(goes.connections.size() == 1);
+  stays.connections[0]->send(ok);
+  bench.until([&] { return bench.outcomes.size() == 1; });
+
+  const auto kept = bench.pool(0);
+  const auto retired = bench.pool(1);
+  bench.serve_by({&stays});
+  CHECK(bench.pool(0) == kept);
+  CHECK(kept->idle() == 1);
+  goes.connections[0]->send(ok);  // what was under way ends as it began
+  bench.until([&] { return bench.outcomes.size() == 2; });
+  CHECK(bench.outcomes[1].status == 200);
+  CHECK(retired->idle() == 0);
+  bench.until([&] { return goes.connections[0]->ended(); });
+  stays.connections[0]->received.clear();
+  one->received.clear();
+  exchange(bench, *one, stays, 0);
+}
+
+TEST_CASE("a server that is reached in another way is another server") {
+  Bench bench;
+  RawServer server;
+  bench.serve_by({&server});
+  auto client = bench.connect();
+  exchange(bench, *client, server, 0);
+  const auto plain = bench.pool();
+  bench.backend.servers[0].scheme = config::BackendServer::Scheme::https;
+  bench.backend.tls.verify = false;
+  bench.publish();
+  CHECK(bench.pool() != plain);
+  CHECK(plain->idle() == 0);
+}
+
+TEST_CASE("a name is resolved once, and again when its time is up") {
+  Bench bench;
+  RawServer server;
+  bench.watch(server);
+  bench.resolver.table["app.internal"] = {asio::ip::make_address("127.0.0.1")};
+  bench.backend.servers = {named("app.internal", server.port())};
+  bench.backend.idle_connections = 0;
+  bench.publish();
+  auto client = bench.connect();
+  exchange(bench, *client, server, 0);
+  exchange(bench, *client, server, 1);
+  CHECK(bench.resolver.asked == 1);
+  bench.advance(31s);
+  exchange(bench, *client, server, 2);
+  CHECK(bench.resolver.asked == 2);
+}
+
+TEST_CASE("a name that leads nowhere is a 502") {
+  Bench bench;
+  bench.backend.servers = {named("gone.internal", 80)};
+  bench.publish();
+  auto client = bench.connect();
+  client->send(get);
+  bench.until([&] { return whole_message(client->received); });
+  CHECK(client->received.starts_with("HTTP/1.1 502 "));
+}
+
+TEST_CASE("a server that moved is found where its name leads now") {
+  Bench bench;
+  RawServer server;
+  bench.watch(server);
+  // 127.0.0.2 refuses: nobody listens there on that port.
+  bench.resolver.table["app.internal"] = {asio::ip::make_address("127.0.0.2")};
+  bench.backend.servers = {named("app.internal", server.port())};
+  bench.publish();
+  auto client = bench.connect();
+  client->send(get);
+  bench.until([&] { return whole_message(client->received); });
+  CHECK(client->received.starts_with("HTTP/1.1 502 "));
+  client->received.clear();
+  bench.resolver.table["app.internal"] = {asio::ip::make_address("127.0.0.1")};
+  exchange(bench, *client, server, 0);
+}
+
+TEST_CASE("of several addresses one that refuses costs no request") {
+  Bench bench;
+  RawServer server;
+  bench.watch(server);
+  bench.resolver.table["app.internal"] = {asio::ip::make_address("127.0.0.2"),
+                                          asio::ip::make_address("127.0.0.1")};
+  bench.backend.servers = {named("app.internal", server.port())};
+  bench.backend.idle_connections = 0;
+  bench.publish();
+  auto client = bench.connect();
+  for (std::size_t i = 0; i < 3; ++i) exchange(bench, *client, server, i);
+}
+
+TEST_CASE("a server behind a unix socket is reached, and told a Host where the client had none") {
+  Bench bench;
+  std::string folder = std::filesystem::temp_directory_path() / "gatehouse-XXXXXX";
+  REQUIRE(::mkdtemp(folder.data()) != nullptr);
+  const std::string path = folder + "/app.sock";
+  {
+    RawServer server(path);
+    bench.watch(server);
+    config::BackendServer at;
+    at.scheme = config::BackendServer::Scheme::unix_path;
+    at.host = path;
+    at.text = "unix:" + path;
+    bench.backend.servers = {at};
+    bench.publish();
+    auto client = bench.connect();
+    client->send("GET / HTTP/1.0\r\n\r\n");
+    bench.until([&] {
+      return !server.connections.empty() && whole_message(server.connections[0]->received);
+    });
+    CHECK(field_of(server.connections[0]->received, "Host") == "localhost");
+    server.connections[0]->send(ok);
+    bench.until([&] { return client->received.ends_with("ok"); });
+    bench.settle();
+    bench.forget();
+  }
+  std::filesystem::remove_all(folder);
+}
+
+TEST_CASE("a backend that this version cannot speak to is refused when it is made") {
+  config::Config config;
+  config::Backend backend;
+  backend.name = "grpc";
+  backend.servers = {named("127.0.0.1", 50051)};
+  backend.servers[0].scheme = config::BackendServer::Scheme::h2c;
+  config.backends.push_back(backend);
+  const auto plans = backend::make_plans(config);
+  REQUIRE_FALSE(plans);
+  CHECK(plans.error().detail() ==
+        "backend grpc: 127.0.0.1:50051: this kind of server is not available in this version");
+}
