@@ -1,0 +1,227 @@
+#include "proxy/serve/listener.hpp"
+
+#include <doctest/doctest.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/read.hpp>
+#include <boost/asio/use_future.hpp>
+#include <boost/asio/write.hpp>
+
+#include "proxy/serve/outlet.hpp"
+#include "tests/proxy/serve/bench.hpp"
+
+using namespace gatehouse;
+using namespace gatehouse::serve::test;
+using namespace std::chrono_literals;
+using asio::ip::tcp;
+using config::TlsMode;
+using serve::Listeners;
+using serve::Workers;
+
+namespace {
+
+/// Two workers on threads of their own, with real sockets on loopback.
+struct House {
+  House() : workers(2, {clock, entropy, network, network, source}), listeners(workers) {
+    workers.start();
+  }
+
+  template <class T>
+  T run(awaitable<T> work) {
+    auto done = asio::co_spawn(control, std::move(work), asio::use_future);
+    control.restart();
+    control.run();
+    return done.get();
+  }
+  void serve(config::Config config) {
+    const auto snapshot = snapshot_of(std::move(config));
+    auto opened = listeners.open(*snapshot);
+    REQUIRE(opened);
+    run(workers.publish(snapshot));
+    run(listeners.apply(std::move(*opened), snapshot));
+  }
+  std::uint16_t port(const std::string& address) const {
+    for (const auto& open : listeners.open_addresses()) {
+      if (open.address == address) return open.port;
+    }
+    return 0;
+  }
+
+  SystemClock clock;
+  SystemEntropy entropy;
+  NoNetwork network;
+  FakeSource source;
+  asio::io_context control;
+  Workers workers;
+  Listeners listeners;
+};
+
+/// A client that blocks, for 10 s at most.
+class Client {
+ public:
+  explicit Client(std::uint16_t port) : socket_(io_) {
+    socket_.connect(tcp::endpoint(asio::ip::address_v4::loopback(), port));
+    const timeval patience{10, 0};
+    ::setsockopt(socket_.native_handle(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+  }
+  void send(std::string_view bytes) { asio::write(socket_, asio::buffer(bytes)); }
+  /// Reads until `end` has come, or the connection ends.
+  std::string hear(std::string_view end) {
+    std::string all;
+    char room[1024];
+    while (end.empty() || all.find(end) == std::string::npos) {
+      const ssize_t got = ::recv(socket_.native_handle(), room, sizeof room, 0);
+      if (got <= 0) break;
+      all.append(room, static_cast<std::size_t>(got));
+    }
+    return all;
+  }
+
+ private:
+  asio::io_context io_;
+  tcp::socket socket_;
+};
+
+config::Config echo_config() {
+  auto site = site_for({"*"}, TlsMode::off, {responding("")});
+  site.routes[0].respond->echo = true;
+  return config_with({site});
+}
+
+constexpr std::string_view request = "GET / HTTP/1.1\r\nHost: a.example\r\n\r\n";
+constexpr std::string_view page_end = "served by: Gatehouse\n";
+
+bool holds(const std::string& text, std::string_view part) {
+  return text.find(part) != std::string::npos;
+}
+
+}  // namespace
+
+TEST_CASE("a request over a real socket is answered") {
+  House house;
+  house.serve(echo_config());
+  Client client(house.port("plain"));
+  client.send(request);
+  CHECK(holds(client.hear(page_end), "client: 127.0.0.1\n"));
+}
+
+TEST_CASE("a trusted proxy's PROXY header tells the client, however it is cut") {
+  auto config = echo_config();
+  config.server.proxy_protocol = true;
+  config.server.trusted_proxies = {"127.0.0.0/8"};
+  House house;
+  house.serve(config);
+  const std::string header = "PROXY TCP4 192.0.2.10 198.51.100.7 51234 80\r\n";
+  for (const std::size_t cut : {std::size_t{0}, std::size_t{3}, header.size() - 1}) {
+    Client client(house.port("plain"));
+    client.send(header.substr(0, cut));
+    client.send(header.substr(cut) + std::string(request));
+    CHECK(holds(client.hear(page_end), "client: 192.0.2.10\n"));
+  }
+  SUBCASE("without one the connection is dropped") {
+    Client client(house.port("plain"));
+    client.send(request);
+    CHECK(client.hear("").empty());
+  }
+}
+
+TEST_CASE("a reload keeps the sockets of unchanged listeners, opens new ones, closes old ones") {
+  House house;
+  house.serve(echo_config());
+  const std::uint16_t kept = house.port("plain");
+  auto more = echo_config();
+  more.server.http.push_back(listen_on("second"));
+  house.serve(more);
+  const std::uint16_t second = house.port("second");
+  CHECK(house.port("plain") == kept);
+  REQUIRE(second != 0);
+  {
+    Client client(second);
+    client.send(request);
+    CHECK(holds(client.hear(page_end), "200 OK"));
+  }
+  house.serve(echo_config());
+  CHECK(house.port("second") == 0);
+  CHECK_THROWS(Client(second));
+  Client client(kept);
+  client.send(request);
+  CHECK(holds(client.hear(page_end), "200 OK"));
+}
+
+TEST_CASE("a listener that cannot be opened leaves everything as it was") {
+  House house;
+  house.serve(echo_config());
+  auto bad = echo_config();
+  bad.server.http.push_back(listen_on("impossible"));
+  bad.server.http.back().address = "192.0.2.1";
+  const auto opened = house.listeners.open(*snapshot_of(bad));
+  REQUIRE_FALSE(opened);
+  CHECK(holds(opened.error().detail(), "impossible"));
+  Client client(house.port("plain"));
+  client.send(request);
+  CHECK(holds(client.hear(page_end), "200 OK"));
+}
+
+TEST_CASE("what the outlet presents is on every worker when the call returns") {
+  House house;
+  house.serve(echo_config());
+  serve::WorkersOutlet outlet(house.workers);
+  house.run(outlet.present_http("token", "token.thumb"));
+  for (int i = 0; i < 16; ++i) {  // enough to come to both workers
+    Client client(house.port("plain"));
+    client.send("GET /.well-known/acme-challenge/token HTTP/1.1\r\nHost: a\r\n\r\n");
+    CHECK(holds(client.hear("token.thumb"), "200 OK"));
+  }
+  house.run(outlet.withdraw_http("token"));
+  const auto certificates = certificates_for({"a.example"});
+  house.run(outlet.publish("a.example", certificates, tls::CertificateIndex::Keep::pinned));
+  int found = 0;
+  const auto look = [&](serve::Worker& worker) {
+    found += worker.certificates.find("a.example") != nullptr ? 1 : 0;
+    found += worker.challenges.http_answer("token") != nullptr ? 100 : 0;
+  };
+  house.run(house.workers.on_each(look));
+  CHECK(found == 2);
+}
+
+TEST_CASE("a drain waits for nobody when nobody is there, and cuts who outstays it") {
+  House house;
+  house.serve(echo_config());
+  const std::uint16_t port = house.port("plain");
+  Client client(port);
+  client.send(request);
+  client.hear(page_end);
+  CHECK(house.run(house.listeners.drain(house.clock, house.clock.steady())) == 1);
+  CHECK(client.hear("").empty());
+  CHECK_THROWS(Client(port));
+  CHECK(house.run(house.listeners.drain(house.clock, house.clock.steady() + 10s)) == 0);
+}
+
+TEST_CASE("a worker without descriptors pauses, and accepts again once it has some") {
+  Bench bench(echo_config());
+  net::ListenAddress where;
+  where.kind = net::ListenAddress::Kind::address;
+  where.address = asio::ip::address_v4::loopback();
+  auto socket = net::ListenSocket::open(where);
+  REQUIRE(socket);
+  const std::uint16_t port = socket->port();
+  Client waiting(port);  // in the kernel's queue
+  waiting.send(request);
+  bench.worker->listening = std::make_shared<serve::Listening>(*bench.worker);
+  rlimit before{};
+  REQUIRE(::getrlimit(RLIMIT_NOFILE, &before) == 0);
+  rlimit none = before;
+  none.rlim_cur = 3;
+  REQUIRE(::setrlimit(RLIMIT_NOFILE, &none) == 0);
+  bench.worker->listening->add("plain", std::move(*socket));
+  while (bench.worker->counters.accept_pauses == 0) bench.worker->io.run_one_for(1s);
+  CHECK(bench.worker->counters.connections == 0);
+  REQUIRE(::setrlimit(RLIMIT_NOFILE, &before) == 0);
+  while (bench.worker->counters.requests == 0) bench.worker->io.run_one_for(1s);
+  CHECK(bench.worker->counters.connections == 1);
+  CHECK(holds(waiting.hear(page_end), "200 OK"));
+  bench.worker->listening->remove_all();
+}
