@@ -1,0 +1,133 @@
+// Parse, check, build, publish: a step that fails leaves what runs untouched and says why.
+
+#include "core/base/log.hpp"
+#include "proxy/control/logging.hpp"
+#include "proxy/control/notify.hpp"
+#include "proxy/control/service.hpp"
+
+namespace gatehouse::control {
+namespace {
+
+/// What a running process keeps from its start, whatever the file says now.
+void keep_fixed(const config::Config& running, config::Config& next) {
+  next.server.data_dir = running.server.data_dir;
+  next.server.workers = running.server.workers;
+  next.server.user = running.server.user;
+  next.storage = running.storage;
+  next.admin.listen = running.admin.listen;
+}
+
+bool same_access(const config::Log& a, const config::Log& b) {
+  return a.access == b.access && a.access_format == b.access_format &&
+         a.access_fields.drop == b.access_fields.drop &&
+         a.access_fields.hash == b.access_fields.hash &&
+         a.access_fields.redact == b.access_fields.redact;
+}
+
+ReloadOutcome refused(std::vector<std::string> problems, bool invalid) {
+  for (const std::string& problem : problems) log::error("reload refused", {{"why", problem}});
+  ReloadOutcome outcome;
+  outcome.problems = std::move(problems);
+  outcome.invalid = invalid;
+  return outcome;
+}
+
+ReloadOutcome refused(const Error& error) { return refused({error.detail()}, false); }
+
+/// One reload at a time: whoever waits is woken when the turn ends, however it ends.
+class Turn {
+ public:
+  Turn(bool& taken, asio::steady_timer& ended) : taken_(taken), ended_(ended) { taken_ = true; }
+  Turn(const Turn&) = delete;
+  Turn& operator=(const Turn&) = delete;
+  ~Turn() {
+    taken_ = false;
+    ended_.cancel();
+  }
+
+ private:
+  bool& taken_;
+  asio::steady_timer& ended_;
+};
+
+std::string monotonic_usec(Clock& clock) {
+  const auto since = clock.steady().time_since_epoch();
+  return std::to_string(std::chrono::duration_cast<std::chrono::microseconds>(since).count());
+}
+
+}  // namespace
+
+awaitable<void> Service::reload_by_signal() {
+  // The outcome is in the log: a signal has nobody to answer to.
+  (void)co_await reload_now();
+}
+
+awaitable<ReloadOutcome> Service::reload_now() {
+  while (reloading_) co_await reloaded_.async_wait(as_result);
+  if (stage_ != Stage::serving) {
+    co_return refused(Error(Fault::refused, Side::self, "not serving: starting or stopping"));
+  }
+  const Turn turn(reloading_, reloaded_);
+  notify_service_manager("RELOADING=1\nMONOTONIC_USEC=" + monotonic_usec(clock_));
+  auto read = [source = source_] { return source.load(config::Surroundings::system()); };
+  auto loaded = co_await helpers_.run(std::move(read));
+  ReloadOutcome outcome;
+  if (loaded.config) {
+    outcome = co_await apply(*std::move(loaded.config));
+  } else {
+    std::vector<std::string> problems;
+    for (const config::Problem& problem : loaded.problems) problems.push_back(problem.text());
+    outcome = refused(std::move(problems), true);
+  }
+  notify_service_manager("READY=1");
+  co_return outcome;
+}
+
+/// Everything that can fail comes before the first change.
+awaitable<ReloadOutcome> Service::apply(config::Config next) {
+  const std::shared_ptr<const serve::Snapshot> before = snapshot_;
+  Changes changes = compare(before->config(), next);
+  keep_fixed(before->config(), next);
+
+  auto shared = std::make_shared<const config::Config>(std::move(next));
+  auto snapshot = serve::Snapshot::build(shared, tickets_);
+  if (!snapshot) co_return refused(snapshot.error());
+  auto plan = certificates_->plan(*shared);
+  if (!plan) co_return refused(plan.error());
+  auto opened = listeners_->open(**snapshot);
+  if (!opened) co_return refused(opened.error());
+  if (auto logging = open_log(shared->log); !logging) co_return refused(logging.error());
+  auto access = co_await change_access_log(before->config().log, shared->log);
+  if (!access) {
+    (void)open_log(before->config().log);  // it was open a moment ago
+    co_return refused(access.error());
+  }
+
+  snapshot_ = *std::move(snapshot);
+  co_await workers_->publish(snapshot_);
+  certificates_->keeper().reconcile(*std::move(plan));
+  co_await listeners_->apply(*std::move(opened), snapshot_);
+  for (const std::string& key : changes.needs_restart) {
+    log::warn("setting needs a restart", {{"key", key}});
+  }
+  log::info("config reloaded", {{"config", source_.name}, {"changes", changes.applied.size()}});
+  ReloadOutcome outcome;
+  outcome.changes = std::move(changes);
+  co_return outcome;
+}
+
+awaitable<Result<void>> Service::change_access_log(const config::Log& before,
+                                                   const config::Log& after) {
+  if (same_access(before, after)) co_return Result<void>();
+  auto made = serve::AccessLog::open(after, workers_->size(), entropy_);
+  if (!made) co_return made.error();
+  serve::AccessLog* next = made->get();
+  const std::function<void(serve::Worker&)> hand_over = [next](serve::Worker& worker) {
+    worker.access = next ? next->ring(worker.index) : nullptr;
+  };
+  co_await workers_->on_each(hand_over);
+  access_log_ = *std::move(made);  // the old one writes what it has and ends
+  co_return Result<void>();
+}
+
+}  // namespace gatehouse::control
