@@ -8,6 +8,7 @@ import http.client
 import http.server
 import json
 import os
+import random
 import re
 import shutil
 import signal
@@ -28,12 +29,13 @@ PATIENCE = float(os.environ.get("GATEHOUSE_TEST_PATIENCE", "1"))
 
 
 def free_port():
-    """A port that was free a moment ago, from a range of this process's own so that tests that run
-    side by side do not hand out one another's."""
-    with socket.socket() as s:
-        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """A port that was free a moment ago. Not from the kernel's own range: an outgoing connection of
+    any process could take such a port before the one who asked binds it."""
+    while True:
+        port = random.randrange(10000, 32000)
+        with socket.socket() as s, contextlib.suppress(OSError):
+            s.bind(("127.0.0.1", port))
+            return port
 
 
 def wait_for(condition, what, seconds=20.0):
