@@ -97,9 +97,9 @@ class Service final : private AdminSubject {
 
   unsigned stop_requests_ = 0;
   Steady drained_by_ = Steady::max();  // a second request to stop brings it forward
-  asio::steady_timer stop_;      // set at Steady::max(), used as a condition
-  bool reloading_ = false;       // one at a time
-  asio::steady_timer reloaded_;  // the same, for who waits for its turn
+  asio::steady_timer stop_;            // set at Steady::max(), used as a condition
+  bool reloading_ = false;             // one at a time
+  asio::steady_timer reloaded_;        // the same, for who waits for its turn
 };
 
 }  // namespace gatehouse::control
