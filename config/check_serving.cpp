@@ -1,55 +1,8 @@
-// Rules for listeners, backends and routes.
-#include <array>
-#include <map>
-
+// Rules for backends and routes.
 #include "config/detail/check.hpp"
-#include "config/detail/words.hpp"
 
 namespace gatehouse::config::detail {
 namespace {
-
-/// What a listener is for; one address serves one purpose.
-struct Use {
-  std::string purpose;
-  Position at;
-};
-
-/// Remembers each address with its purpose; tells when it is wanted for another.
-class Addresses {
- public:
-  explicit Addresses(Book& book) : book_(book) {}
-
-  void want(const Listen& listen, const std::string& purpose, const Position& at) {
-    if (listen.text.empty()) return;
-    const bool fresh_each_time = listen.port == 0 && (listen.kind == Listen::Kind::any ||
-                                                      listen.kind == Listen::Kind::address);
-    if (fresh_each_time) return;
-    const std::string identity = std::to_string(static_cast<int>(listen.kind)) + listen.address +
-                                 ":" + std::to_string(listen.port) + ":" +
-                                 std::to_string(listen.descriptor);
-    const auto [first, fresh] = uses_.emplace(identity, Use{purpose, at});
-    if (fresh || first->second.purpose == purpose) return;
-    book_.fail(at, "address '" + listen.text + "' cannot serve " + purpose + ": it serves " +
-                       first->second.purpose + " at " + where(first->second.at));
-  }
-
- private:
-  Book& book_;
-  std::map<std::string, Use> uses_;
-};
-
-void want_all(Addresses& addresses, const std::vector<Listen>& listens, const std::string& purpose,
-              const std::string& path, Book& book) {
-  for (std::size_t i = 0; i < listens.size(); ++i) {
-    const std::string item = path + "[" + std::to_string(i) + "]";
-    addresses.want(listens[i], purpose, book.place(item));
-    for (std::size_t j = 0; j < i; ++j) {
-      if (listens[j] == listens[i] && listens[i].port != 0) {
-        book.fail(book.place(item), "address '" + listens[i].text + "' is listed twice");
-      }
-    }
-  }
-}
 
 /// Routes and what they say, with the paths to tell about.
 struct RoutePlace {
@@ -104,26 +57,6 @@ void check_handlers(const Route& route, const RoutePlace& place, Book& book) {
 }
 
 }  // namespace
-
-void check_listeners(const Config& config, Book& book) {
-  Addresses addresses(book);
-  want_all(addresses, config.server.http, "http", "server.http", book);
-  want_all(addresses, config.server.https, "https", "server.https", book);
-  for (std::size_t i = 0; i < config.sites.size(); ++i) {
-    const Site& site = config.sites[i];
-    if (site.http) want_all(addresses, *site.http, "http", site_path(i) + ".http", book);
-    if (site.https) want_all(addresses, *site.https, "https", site_path(i) + ".https", book);
-    const bool http = !(site.http ? *site.http : config.server.http).empty();
-    const bool https = !(site.https ? *site.https : config.server.https).empty();
-    if (!http && !https) book.fail(site.at, "this site has no listener: 'http' and 'https' are []");
-  }
-  if (const auto admin = parse_listen(config.admin.listen)) {
-    addresses.want(*admin, "the admin API", book.place("admin.listen"));
-  }
-  if (const auto metrics = parse_listen(config.admin.metrics)) {
-    addresses.want(*metrics, "metrics", book.place("admin.metrics"));
-  }
-}
 
 void check_backends(const Config& config, Book& book, const Surroundings& around) {
   for (const Backend& backend : config.backends) {

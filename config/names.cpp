@@ -103,6 +103,9 @@ Result<Listen> parse_listen(std::string_view text) {
   if (brackets) host = host.substr(1, host.size() - 2);
   const auto address = as_address(host);
   if (!address || address->is_v6() != brackets) return wrong(text, wanted);
+  if (address->is_v6() && address->to_v6().is_v4_mapped()) {
+    return wrong(text, "write the IPv4 address itself");
+  }
   listen.kind = Listen::Kind::address;
   listen.address = address->to_string();
   return listen;

@@ -216,6 +216,45 @@ TEST_CASE("each broken rule across keys is told with its place and the way out")
            "\"127.0.0.1:80\"\n",
            {"g.toml:4:1: address '127.0.0.1:80' cannot serve the admin API: it serves http at "
             "g.toml:2:1"}},
+          {"one address, two uses, one of them by default",
+           "[server]\nhttp = \":443\"\n",
+           {"g.toml:2:1: address ':443' cannot serve http: it serves https by default"}},
+          {"one address of the kernel's choice, two uses",
+           "[server]\nhttp = \"127.0.0.1:0\"\nhttps = \"127.0.0.1:0\"\n",
+           {"g.toml:3:1: address '127.0.0.1:0' cannot serve https: it serves http at g.toml:2:1"}},
+          {"one address, two uses, in sites",
+           "[[site]]\nhosts = \"a.example\"\nrespond = {}\nhttp = \":8443\"\nhttps = []\n"
+           "[[site]]\nhosts = \"b.example\"\nrespond = {}\nhttps = [\":8443\"]\n",
+           {"g.toml:9:10: address ':8443' cannot serve https: it serves http at g.toml:4:1"}},
+          {"one address in two spellings",
+           "[server]\nhttp = [\"[::1]:80\", \"[0:0::1]:80\"]\n",
+           {"g.toml:2:21: address '[0:0::1]:80' is '[::1]:80' at g.toml:2:9: write both the same "
+            "way"}},
+          {"an address beside every address",
+           "[server]\nhttps = [\":443\", \"192.0.2.1:443\"]\n",
+           {"g.toml:2:18: address '192.0.2.1:443' cannot be had beside ':443' at g.toml:2:10, "
+            "which "
+            "covers it: keep one of them or change a port"}},
+          {"every address beside one, for another use",
+           "[server]\nhttp = \"[::1]:8080\"\nhttps = \":8080\"\n",
+           {"g.toml:3:1: address ':8080' cannot be had beside '[::1]:8080' at g.toml:2:1, which it "
+            "covers: keep one of them or change a port"}},
+          {"an IPv4 address beside every IPv4 address",
+           "[server]\nhttp = [\"0.0.0.0:80\", \"127.0.0.1:80\"]\n",
+           {"g.toml:2:23: address '127.0.0.1:80' cannot be had beside '0.0.0.0:80' at g.toml:2:9, "
+            "which covers it: keep one of them or change a port"}},
+          {"an IPv4 address in IPv6 clothes",
+           "[server]\nhttp = \"[::ffff:127.0.0.1]:80\"\n",
+           {"g.toml:2:8: 'http' cannot be '[::ffff:127.0.0.1]:80': write the IPv4 address itself"}},
+          {"admin on every address of a listener",
+           "[server]\nhttp = \":80\"\n[admin]\nlisten = \"127.0.0.1:80\"\n",
+           {"g.toml:4:1: address '127.0.0.1:80' cannot be had beside ':80' at g.toml:2:1, which "
+            "covers it: keep one of them or change a port"}},
+          {"a listener on the admin socket",
+           "[server]\ndata_dir = \"/d\"\nhttp = \"unix:/d/admin.sock\"\n",
+           {"g.toml:3:1: address 'unix:/d/admin.sock' cannot serve http: it serves the admin API "
+            "by "
+            "default"}},
           {"PROXY from nobody",
            "[server]\nproxy_protocol = true\n",
            {"g.toml:2:1: 'proxy_protocol' needs 'trusted_proxies': without them no connection "
@@ -261,6 +300,23 @@ TEST_CASE("a key of a feature that does not exist yet is refused, and its off va
   CHECK(in_site("[docker]\nenabled = false").empty());
   CHECK(in_site("[acme]\npreflight = \"off\"").empty());
   CHECK(in_site("[acme]\npreflight = \"warn\"").size() == 1);
+}
+
+TEST_CASE("addresses that can be had side by side are left alone") {
+  const auto with = [](const std::string& server, const std::string& site) {
+    return problems("[server]\n" + server + "\n" + good_site + site + "\n");
+  };
+  CHECK(with("http = [\"0.0.0.0:80\", \"[::]:80\"]", "").empty());
+  CHECK(with("http = [\"127.0.0.1:80\", \"127.0.0.2:80\", \"[::1]:80\"]", "").empty());
+  CHECK(
+      with("http = [\"127.0.0.1:0\", \"[::1]:0\"]\n[admin]\nlisten = \"127.0.0.1:0\"", "").empty());
+  // Nobody is served by [server]'s list, so it is not opened.
+  CHECK(with("", "https = \"192.0.2.1:443\"").empty());
+  CHECK(with("http = []", "https = []\nhttp = \":443\"").empty());
+  // Two sites may share a listener.
+  CHECK(
+      with("", "http = \":8080\"\n[[site]]\nhosts = \"b.example\"\nrespond = {}\nhttp = \":8080\"")
+          .empty());
 }
 
 TEST_CASE("text that is no TOML is told with its place") {
