@@ -49,6 +49,17 @@ Loaded load_text(const std::string& text, const std::string& name, const Surroun
 /// have stand as comments.
 std::string print(const Config& config, Features features = Features::this_version);
 
+/// Where the process that runs a config answers its command line.
+struct AdminPlace {
+  std::string listen;  // as [admin] listen; empty: the socket in data_dir
+  std::string data_dir;
+  bool listen_read = false;  // from the text, as against the default
+  bool data_dir_read = false;
+};
+/// As far as it can be read of a text with errors: whoever spoilt the file of a running process
+/// must still be able to ask it.
+AdminPlace find_admin(const std::string& text, const Surroundings& around);
+
 /// Every key of the language as a path, `*` for chosen names: "server.timeouts.idle",
 /// "backend.*.policy", "site.route.path". Sorted.
 std::vector<std::string> known_keys();

@@ -9,7 +9,16 @@ namespace {
 
 std::vector<Listen> default_listen(std::string_view text) { return {parse_listen(text).value()}; }
 
-/// /var/lib/gatehouse for root, else below the user's data directory (XDG base directories).
+TlsMode default_mode(const Site& site, const Server& server) {
+  const bool no_https = site.https ? site.https->empty() : server.https.empty();
+  if (no_https) return TlsMode::off;
+  const bool local =
+      !site.hosts.empty() && std::all_of(site.hosts.begin(), site.hosts.end(), is_local_site_host);
+  return local ? TlsMode::internal : TlsMode::acme;
+}
+
+}  // namespace
+
 std::string default_data_dir(const Surroundings& around) {
   const std::string system_wide = "/var/lib/gatehouse";
   if (around.root) return system_wide;
@@ -23,16 +32,6 @@ std::string default_data_dir(const Surroundings& around) {
   }
   return system_wide;
 }
-
-TlsMode default_mode(const Site& site, const Server& server) {
-  const bool no_https = site.https ? site.https->empty() : server.https.empty();
-  if (no_https) return TlsMode::off;
-  const bool local =
-      !site.hosts.empty() && std::all_of(site.hosts.begin(), site.hosts.end(), is_local_site_host);
-  return local ? TlsMode::internal : TlsMode::acme;
-}
-
-}  // namespace
 
 void resolve(Config& config, const Book& book, const Surroundings& around, Features features) {
   Server& server = config.server;

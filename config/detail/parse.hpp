@@ -19,6 +19,9 @@ void merge_includes(Node& root, const std::string& file, const Surroundings& aro
 /// Fills what an absent key means where that depends on other keys or on the machine.
 void resolve(Config& config, const Book& book, const Surroundings& around, Features features);
 
+/// /var/lib/gatehouse for root, else below the user's data directory (XDG base directories).
+std::string default_data_dir(const Surroundings& around);
+
 /// Rules across keys.
 void check(const Config& config, Book& book, const Surroundings& around);
 

@@ -20,44 +20,60 @@ int fail(const std::string& message, int status = 1) {
   return status;
 }
 
-/// Where the process is, by what its config says. Its environment and secret files may be out of
-/// our reach, so what they hold is replaced by something.
-config::Loaded load_for_address(const ConfigSource& source) {
-  config::Surroundings around = config::Surroundings::system();
-  around.environment = [real = around.environment](const std::string& name) {
-    auto value = real(name);
-    return value ? value : std::optional<std::string>("unset");
-  };
-  return source.load(around);
-}
-
 struct Reach {
   AdminAddress address;
   std::string data_dir;
 };
 
-Result<Reach> find_process(const Invocation& asked, int& status) {
-  status = 1;
+/// The environment and the secret files of the process may be out of our reach, so what they hold
+/// is replaced by something.
+config::Surroundings surroundings() {
+  config::Surroundings around = config::Surroundings::system();
+  around.environment = [real = around.environment](const std::string& name) {
+    auto value = real(name);
+    return value ? value : std::optional<std::string>("unset");
+  };
+  return around;
+}
+
+/// The process may be another than the one meant: what is assumed of it is said.
+void warn_of_errors(const std::string& file, const config::AdminPlace& place) {
+  const std::string at =
+      place.listen_read ? "admin.listen " + place.listen : "data_dir " + place.data_dir;
+  const bool by_default = !place.listen_read && !place.data_dir_read;
+  std::cerr << "gatehouse: warning: " << file
+            << " has errors ('gatehouse validate' names them); asking the process of " << at
+            << (by_default ? ", the default" : ", as the file still says")
+            << "; --admin ADDRESS names another\n";
+}
+
+/// Where the process is by what its config says, also by one that has errors.
+Result<config::AdminPlace> place_of(const Invocation& asked) {
+  const config::Surroundings around = surroundings();
   const auto file = find_config(asked.config_file);
   // No file at all: `gatehouse proxy` runs, or nothing does; both mean the default directory.
-  const ConfigSource source = file ? ConfigSource{*file, std::nullopt} : ConfigSource{"", ""};
-  const config::Loaded loaded = load_for_address(source);
-  Reach reach;
-  if (loaded.config) {
-    reach.data_dir = loaded.config->server.data_dir;
-  } else if (asked.admin.empty()) {
-    status = 2;
-    std::string text = problems_text(loaded.problems);
-    return Error(Fault::bad_message, Side::self,
-                 "the config has errors (--admin ADDRESS reaches the process without it)\n" + text);
+  if (!file) return config::find_admin("", around);
+  const auto text = around.read_file(*file);
+  if (!text && asked.admin.empty()) {
+    return Error(Fault::io, Side::self,
+                 *file + ": cannot read this file; --admin ADDRESS reaches the process without it");
   }
-  const std::string& listen =
-      asked.admin.empty() && loaded.config ? loaded.config->admin.listen : asked.admin;
-  auto address = AdminAddress::parse(listen, reach.data_dir);
+  config::AdminPlace place = config::find_admin(text.value_or(""), around);
+  if (asked.admin.empty() && !config::load_text(*text, *file, around).config) {
+    warn_of_errors(*file, place);
+  }
+  return place;
+}
+
+Result<Reach> find_process(const Invocation& asked) {
+  const auto place = place_of(asked);
+  if (!place) return place.error();
+  const bool named = !asked.admin.empty();
+  auto address = AdminAddress::parse(named ? asked.admin : place->listen, place->data_dir);
   if (!address) return address.error();
-  reach.address = *std::move(address);
+  Reach reach{*std::move(address), place->data_dir};
   // A process that listens on TCP has its socket in the data directory, too.
-  if (reach.address.kind == AdminAddress::Kind::tcp && asked.admin.empty()) {
+  if (reach.address.kind == AdminAddress::Kind::tcp && !named) {
     reach.address.kind = AdminAddress::Kind::unix_socket;
     reach.address.path = AdminAddress::default_path(reach.data_dir);
   }
@@ -192,9 +208,8 @@ bool is_path_segment(const std::string& host) {
 
 int run_remote(const Invocation& asked) {
   if (!is_path_segment(asked.host)) return fail("'" + asked.host + "' is no host name", 2);
-  int status = 1;
-  const auto reach = find_process(asked, status);
-  if (!reach) return fail(reach.error().detail(), status);
+  const auto reach = find_process(asked);
+  if (!reach) return fail(reach.error().detail(), 2);
   std::string token;
   if (reach->address.kind == AdminAddress::Kind::tcp && !reach->data_dir.empty()) {
     // Reading needs none, so a missing one is told by the process when it matters.

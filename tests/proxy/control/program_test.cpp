@@ -152,6 +152,56 @@ TEST_CASE("a bad file at reload changes nothing and says why") {
   CHECK(contains(ended.err, "reload refused"));
 }
 
+TEST_CASE("a process whose file was spoilt can still be asked, and what is assumed is told") {
+  const TemporaryFolder folder;
+  const std::string good = config(folder);
+  write(folder / "gatehouse.toml", good);
+  Program running(folder, {"run"});
+  REQUIRE(running.notified() == "READY=1");
+  const std::string errors =
+      "gatehouse: warning: gatehouse.toml has errors ('gatehouse validate' names them); asking the "
+      "process of ";
+  const std::string by_file = errors + "data_dir " + folder.path() +
+                              "/data, as the file still says; --admin ADDRESS names another\n";
+
+  write(folder / "gatehouse.toml", good + site("a.example"));  // TOML, but no good config
+  const Ended certs = Program::run(folder, {"certs"});
+  CHECK(certs.status == 0);
+  CHECK(certs.out.starts_with("HOST"));
+  CHECK(certs.err == by_file);
+
+  write(folder / "gatehouse.toml", "= ?\n[[\n" + good + "\nhosts = [\n");  // not even TOML
+  const Ended status = Program::run(folder, {"status", "--json"});
+  CHECK(status.status == 0);
+  CHECK(json::parse(status.out).at("state") == "serving");
+  CHECK(status.err == by_file);
+
+  const Ended reload = Program::run(folder, {"reload"});
+  CHECK(reload.status == 2);
+  CHECK(contains(reload.err, "gatehouse.toml:1:1: not valid TOML"));
+  CHECK(running.notified().starts_with("RELOADING=1"));
+  CHECK(running.notified() == "READY=1");
+
+  // Without the key the default directory is meant, where nobody is.
+  write(folder / "gatehouse.toml", "[server]\nworkes = 1\n");
+  const Ended nobody = Program::run(folder, {"status"});
+  CHECK(nobody.status == 1);
+  CHECK(contains(nobody.err, ", the default; --admin ADDRESS names another\n"));
+  CHECK(contains(nobody.err, "no running Gatehouse answers at unix:"));
+
+  const Ended missing = Program::run(folder, {"stop", "-c", "no.toml"});
+  CHECK(missing.status == 2);
+  CHECK(missing.err ==
+        "gatehouse: no.toml: cannot read this file; --admin ADDRESS reaches the process without "
+        "it\n");
+  const Ended stop = Program::run(
+      folder, {"stop", "-c", "no.toml", "--admin", "unix:" + folder.path() + "/data/admin.sock"});
+  CHECK(stop.status == 0);
+  CHECK(stop.err.empty());
+  CHECK(running.notified() == "STOPPING=1");
+  CHECK(running.wait().status == 0);
+}
+
 TEST_CASE("a good file at reload is served from then on, and told what needs a restart") {
   const TemporaryFolder folder;
   write(folder / "gatehouse.toml", config(folder));
