@@ -1,6 +1,7 @@
 #include "core/net/crew.hpp"
 
 #include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/dispatch.hpp>
 #include <boost/asio/error.hpp>
 #include <boost/asio/multiple_exceptions.hpp>
 #include <boost/system/system_error.hpp>
@@ -33,21 +34,25 @@ Crew::Crew(asio::any_io_executor executor)
     : executor_(std::move(executor)), gone_(executor_, Steady::max()) {}
 
 void Crew::add(awaitable<void> task) {
-  auto stop = stops_.emplace(stops_.end());
-  auto done = [this, stop](std::exception_ptr failure) {
+  const auto place = stops_.insert(stops_.end(), std::make_shared<Stop>());
+  auto done = [this, place](std::exception_ptr failure) {
     if (failure) log_failure(failure);
-    stops_.erase(stop);
+    (*place)->over = true;
+    stops_.erase(place);
     if (stops_.empty()) gone_.cancel();
   };
   asio::co_spawn(executor_, std::move(task),
-                 asio::bind_cancellation_slot(stop->slot(), std::move(done)));
+                 asio::bind_cancellation_slot((*place)->signal.slot(), std::move(done)));
 }
 
 void Crew::stop() {
-  // emit() may end a task at once and erase its signal: step past it first.
+  // Within the executor emit() arrives at once; from outside it would arrive later, when the task
+  // may have ended and its signal with it. So it is carried inside first, and told of that.
   for (auto at = stops_.begin(); at != stops_.end();) {
-    auto here = at++;
-    here->emit(asio::cancellation_type::terminal);
+    std::shared_ptr<Stop> stop = *at++;  // a task that ends at once leaves the list
+    asio::dispatch(executor_, [stop = std::move(stop)] {
+      if (!stop->over) stop->signal.emit(asio::cancellation_type::terminal);
+    });
   }
 }
 

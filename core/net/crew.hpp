@@ -2,8 +2,8 @@
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/cancellation_signal.hpp>
-#include <functional>
 #include <list>
+#include <memory>
 
 #include "core/base/asio.hpp"
 
@@ -25,8 +25,13 @@ class Crew {
   const asio::any_io_executor& executor() const { return executor_; }
 
  private:
+  struct Stop {
+    asio::cancellation_signal signal;
+    bool over = false;  // its task has ended
+  };
+
   asio::any_io_executor executor_;
-  std::list<asio::cancellation_signal> stops_;
+  std::list<std::shared_ptr<Stop>> stops_;
   asio::steady_timer gone_;  // set at Steady::max(), used as a condition
 };
 
