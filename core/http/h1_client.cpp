@@ -1,7 +1,5 @@
 #include "core/http/h1_client.hpp"
 
-#include <sys/socket.h>
-
 #include "core/base/bytes.hpp"
 #include "core/http/header_rules.hpp"
 
@@ -27,18 +25,7 @@ H1ClientConnection::H1ClientConnection(std::unique_ptr<net::Stream> stream, net:
       reader_(*stream_, pool, Pace(), limits),
       writer_(*stream_, pool, Pace()) {}
 
-bool H1ClientConnection::quiet() {
-  if (!reader_.unread().empty() || stream_->pending()) return false;
-  if (const int fd = stream_->descriptor(); fd >= 0) {
-    char octet = 0;
-    const ssize_t got = ::recv(fd, &octet, 1, MSG_PEEK | MSG_DONTWAIT);
-    return got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
-  }
-  const IoResult got = reader_.try_fill();
-  const bool quiet = got.state == IoState::want_read && reader_.unread().empty();
-  if (quiet) reader_.end_message();
-  return quiet;
-}
+bool H1ClientConnection::quiet() { return reader_.unread().empty() && stream_->silent(); }
 
 // --- the request --------------------------------------------------------------------------------
 

@@ -113,6 +113,15 @@ void SocketStream::close() noexcept {
   socket_.close(ignored);
 }
 
+bool SocketStream::silent() {
+  if (closed_) return false;
+  char octet = 0;
+  const ssize_t got = ::recv(fd_, &octet, 1, MSG_PEEK | MSG_DONTWAIT);
+  if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return true;
+  drained_ = false;  // a read would find something now
+  return false;
+}
+
 int SocketStream::descriptor() const { return closed_ ? -1 : fd_; }
 
 }  // namespace gatehouse::net

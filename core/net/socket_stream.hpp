@@ -24,6 +24,7 @@ class SocketStream final : public Stream {
   void deadline(Want want, Steady when) override;
   void shutdown_write() override;
   void close() noexcept override;
+  bool silent() override;
   int descriptor() const override;
 
  private:

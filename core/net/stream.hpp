@@ -51,6 +51,10 @@ class Stream {
   virtual void close() noexcept = 0;
   /// True when a read could deliver bytes that were already taken off the socket.
   virtual bool pending() const { return false; }
+  /// True when nothing has come since the last read: neither octets nor the peer's end. Asks the
+  /// kernel, and never waits. What a protocol below says to itself (a TLS session ticket) is taken
+  /// in and does not count. For a stream that nobody reads at the moment.
+  virtual bool silent() = 0;
   /// The descriptor below, -1 where there is none (tests); for socket options and peer names.
   virtual int descriptor() const { return -1; }
 

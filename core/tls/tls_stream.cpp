@@ -16,6 +16,9 @@ using net::Want;
 /// What one try_write() encrypts at most: four full records leave in one send.
 constexpr std::size_t most_at_once = 64 * 1024;
 
+/// Reads that silent() spends on what TLS has to say to itself.
+constexpr int most_peeks = 4;
+
 /// Moves records with the SSL that shook hands.
 class SslRecords final : public TlsStream {
  public:
@@ -32,6 +35,7 @@ class SslRecords final : public TlsStream {
   void shutdown_write() override;
   void close() noexcept override { under().close(); }
   bool pending() const override;
+  bool silent() override;
   int descriptor() const override { return session_.wire().under().descriptor(); }
   const SessionFacts& facts() const override { return facts_; }
 
@@ -155,6 +159,28 @@ IoResult SslRecords::try_write(std::string_view from) {
 bool SslRecords::pending() const {
   if (read_over_) return true;  // the end itself is to be delivered
   return !broken_ && SSL_has_pending(session_.ssl()) == 1;
+}
+
+/// Session tickets and key updates may come whenever the server likes (RFC 8446 §4.6), long after
+/// the handshake: octets on the socket alone say nothing about the stream.
+bool SslRecords::silent() {
+  SSL* const ssl = session_.ssl();
+  for (int peek = 0; peek < most_peeks; ++peek) {
+    if (read_over_ || broken_) return false;
+    if (SSL_has_pending(ssl) == 0 && under().silent()) return true;
+    char octet = 0;
+    std::size_t got = 0;
+    ERR_clear_error();
+    const int result = SSL_peek_ex(ssl, &octet, 1, &got);
+    if (result == 1) return false;
+    const IoState state = after_read(SSL_get_error(ssl, result));
+    session_.wire().flush();
+    if (state == IoState::end || state == IoState::failed) {
+      read_over_ = true;
+      end_ = state;
+    }
+  }
+  return false;  // too much of it, or half a record that may become anything
 }
 
 void SslRecords::shutdown_write() {

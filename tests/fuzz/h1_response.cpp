@@ -38,6 +38,7 @@ class Reply final : public net::Stream {
   void deadline(net::Want, Steady) override {}
   void shutdown_write() override {}
   void close() noexcept override {}
+  bool silent() override { return false; }
 
  private:
   std::string_view bytes_;

@@ -183,4 +183,6 @@ void ScriptedStream::close() noexcept {
   script_->on_end_ = nullptr;
 }
 
+bool ScriptedStream::silent() { return !script_->closed_ && !may_move(Want::read); }
+
 }  // namespace gatehouse::test

@@ -87,6 +87,7 @@ class ScriptedStream final : public net::Stream {
   void deadline(net::Want want, Steady when) override;
   void shutdown_write() override;
   void close() noexcept override;
+  bool silent() override;
 
  private:
   bool may_move(net::Want want) const;

@@ -1,43 +1,13 @@
 #include "core/base/log.hpp"
 
 #include <doctest/doctest.h>
-#include <stdlib.h>
-#include <unistd.h>
 
 #include <filesystem>
-#include <fstream>
-#include <sstream>
+
+#include "tests/support/log_file.hpp"
 
 using namespace gatehouse;
-
-namespace {
-
-/// Sends the log to a file of its own, and back to stderr afterwards.
-class LogFile {
- public:
-  explicit LogFile(log::Format format) {
-    char path[] = "/tmp/gatehouse-log-XXXXXX";
-    ::close(::mkstemp(path));
-    path_ = path;
-    REQUIRE(log::open(log::Level::info, format, path_));
-  }
-  ~LogFile() {
-    log::open(log::Level::info, log::Format::text, "stderr");
-    std::filesystem::remove(path_);
-  }
-  std::string text() const {
-    std::ifstream in(path_);
-    std::stringstream out;
-    out << in.rdbuf();
-    return out.str();
-  }
-  const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-};
-
-}  // namespace
+using gatehouse::test::LogFile;
 
 TEST_CASE("a line stands alone and values with spaces are quoted") {
   const LogFile file(log::Format::text);

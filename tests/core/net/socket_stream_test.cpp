@@ -141,3 +141,23 @@ TEST_CASE("closing wakes a waiting reader") {
   p.settle();
   CHECK(fault == Fault::closed);
 }
+
+TEST_CASE("a stream is silent until its peer says or ends something") {
+  Pair pair;
+  CHECK(pair.near->silent());
+  CHECK(pair.far->try_write("a").state == net::IoState::done);
+  CHECK_FALSE(pair.near->silent());
+  char room[8];
+  CHECK(pair.near->try_read(room).bytes == 1);
+  CHECK(pair.near->silent());
+  SUBCASE("an end") {
+    pair.far->shutdown_write();
+    CHECK_FALSE(pair.near->silent());
+    // Seen by the next read, though the one before came back short.
+    CHECK(pair.near->try_read(room).state == net::IoState::end);
+  }
+  SUBCASE("closed here") {
+    pair.near->close();
+    CHECK_FALSE(pair.near->silent());
+  }
+}

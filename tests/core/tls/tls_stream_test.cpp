@@ -235,6 +235,45 @@ TEST_CASE("records already taken off the socket show as pending") {
   CHECK(pair.served->try_read(small).state == IoState::want_read);
 }
 
+TEST_CASE("a stream is silent until its peer says or ends something") {
+  SystemEntropy entropy;
+  Pair pair;
+  const auto keys = std::make_shared<TicketKeys>(entropy, std::chrono::system_clock::now());
+  pair.server.serve(ServerPolicy::make({}, keys).value(), certificates_for("a.example"));
+  REQUIRE(pair.shake());
+  REQUIRE(pair.client_script->unread() > 0);  // session tickets
+  SUBCASE("tickets are not said to us") {
+    CHECK(pair.client->silent());
+    CHECK(pair.client_script->unread() == 0);
+    CHECK(pair.carry(*pair.served, *pair.client, "words") == "words");
+    CHECK(pair.client->silent());
+  }
+  SUBCASE("words behind tickets are, and stay to be read") {
+    CHECK(pair.served->try_write("words").state == IoState::done);
+    CHECK_FALSE(pair.client->silent());
+    char buffer[100];
+    const net::IoResult got = pair.client->try_read(buffer);
+    CHECK(std::string_view(buffer, got.bytes) == "words");
+    CHECK(pair.client->silent());
+  }
+  SUBCASE("an end behind tickets is") {
+    pair.served->shutdown_write();
+    CHECK_FALSE(pair.client->silent());
+    char buffer[100];
+    CHECK(pair.client->try_read(buffer).state == IoState::end);
+  }
+  SUBCASE("half a record may become anything") {
+    CHECK(pair.client->silent());
+    pair.client_script->send("\x17\x03");
+    CHECK_FALSE(pair.client->silent());
+  }
+  SUBCASE("a broken connection is not silent") {
+    pair.client_script->cut();
+    CHECK_FALSE(pair.client->silent());
+    CHECK_FALSE(pair.client->silent());
+  }
+}
+
 TEST_CASE("a client that changes its keys is answered and understood") {
   ServerEnd server;
   server.serve(server_policy(), certificates_for("a.example"));
