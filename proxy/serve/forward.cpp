@@ -167,7 +167,7 @@ awaitable<void> Journey::run() {
     auto answered = co_await attempt();
     if (answered) co_return;
     const Remedy what = remedy(describe(answered.error()));
-    if (what.server_failed && pool_) pool_->failed();
+    if (what.server_failed && pool_) pool_->failed(answered.error());
     if (again(what)) continue;
     co_await give_up(answered.error(), what);
     co_return;

@@ -105,11 +105,12 @@ void Pool::sweep(void* self) noexcept {
   if (!pool.idle_.empty()) pool.sweeping_.set(now + sweep_every);
 }
 
-void Pool::failed() {
+void Pool::failed(const Error& why) {
   ++failures_;
   standing_.avoid_until = means_.clock.steady() + avoidance(failures_);
-  if (failures_ == 1)
-    log::warn("server failed", {{"backend", plan_->name}, {"server", server_->text}});
+  if (failures_ > 1) return;
+  log::warn("server failed",
+            {{"backend", plan_->name}, {"server", server_->text}, {"error", why.detail()}});
 }
 
 void Pool::served() {
@@ -198,7 +199,9 @@ awaitable<Result<Lease>> Pool::dial_one(std::shared_ptr<Pool> pool, net::Target 
     stream->deadline(net::Want::read, deadline);
     stream->deadline(net::Want::write, deadline);
     auto secured = co_await tls::connect_tls(std::move(stream), policy, server_name);
-    if (!secured) co_return std::move(secured).error().within("dial " + target.text());
+    if (!secured) {
+      co_return std::move(secured).error().within("dial " + target.text() + " as " + server_name);
+    }
     stream = std::move(*secured);
     stream->deadline(net::Want::read, Steady::max());
     stream->deadline(net::Want::write, Steady::max());

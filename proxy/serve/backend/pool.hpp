@@ -75,7 +75,7 @@ class Pool {
   const ServerPlan& server() const { return *server_; }
   const Standing& standing() const { return standing_; }
   /// The server failed, or answered: what the choice of servers goes by.
-  void failed();
+  void failed(const Error& why);
   void served();
 
   /// The same server under a new config: its limits change, its connections stay.
