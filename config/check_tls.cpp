@@ -13,13 +13,12 @@ struct PublicCa {
   bool needs_eab;
 };
 
-constexpr std::array<PublicCa, 7> public_cas = {{{"letsencrypt", false},
+constexpr std::array<PublicCa, 6> public_cas = {{{"letsencrypt", false},
                                                  {"letsencrypt-staging", false},
                                                  {"zerossl", true},
                                                  {"google", true},
                                                  {"google-staging", true},
-                                                 {"sslcom", true},
-                                                 {"buypass", false}}};
+                                                 {"sslcom", true}}};
 
 const PublicCa* public_ca(std::string_view name) {
   const auto* found = std::find_if(public_cas.begin(), public_cas.end(),
@@ -37,10 +36,21 @@ std::string setting(const Book& book, const std::string& site_tls, const std::st
   return book.has(own) ? own : "acme." + key;
 }
 
+std::string public_ca_names() {
+  std::string names;
+  for (const PublicCa& ca : public_cas) names += std::string(ca.name) + ", ";
+  return names;
+}
+
 void check_ca(const Config& config, const std::string& name, const std::string& path, Book& book) {
   if (name.empty()) return;
   const auto issuer = config.acme.issuer.find(name);
   const PublicCa* known = public_ca(name);
+  if (!known && issuer == config.acme.issuer.end() && name == "buypass") {
+    book.fail(book.place(path), "'buypass' ended its ACME service in 2025: use one of " +
+                                    public_ca_names() + "or a CA of your own, [acme.issuer.NAME]");
+    return;
+  }
   if (!known && issuer == config.acme.issuer.end()) {
     Strings names;
     for (const PublicCa& ca : public_cas) names.emplace_back(ca.name);

@@ -95,15 +95,9 @@ Result<acme::Plan> FilesHouse::plan(const config::Config& config) {
 }
 
 Result<acme::CaChoice> FilesHouse::choice(const config::Config& config, const std::string& name) {
-  config::Issuer settings;
-  if (const auto own = config.acme.issuer.find(name); own != config.acme.issuer.end()) {
-    settings = own->second;
-  } else if (const CaAddress* built_in = built_in_ca(name)) {
-    settings.directory = built_in->directory;
-    settings.staging = built_in->staging;
-  } else {
-    return Error(Fault::not_found, Side::self, "acme.ca '" + name + "': no such CA");
-  }
+  const auto known = ca_settings(config, name);
+  if (!known) return known.error();
+  const config::Issuer& settings = *known;
   acme::CaChoice choice;
   auto issuer = ca(settings.directory, settings.roots, settings.eab);
   if (!issuer) return Error(issuer.error()).within("acme.issuer." + name);
@@ -150,6 +144,20 @@ const CaAddress* built_in_ca(std::string_view name) {
   };
   const auto at = known.find(name);
   return at == known.end() ? nullptr : &at->second;
+}
+
+Result<config::Issuer> ca_settings(const config::Config& config, const std::string& name) {
+  config::Issuer settings;
+  const auto own = config.acme.issuer.find(name);
+  if (own != config.acme.issuer.end()) settings = own->second;
+  if (!settings.directory.empty()) return settings;
+  const CaAddress* built_in = built_in_ca(name);
+  if (!built_in) {
+    return Error(Fault::not_found, Side::self, "acme.ca '" + name + "': no such CA");
+  }
+  settings.directory = built_in->directory;
+  if (settings.staging.empty()) settings.staging = built_in->staging;
+  return settings;
 }
 
 std::vector<acme::Wanted> wanted_certificates(const config::Config& config) {

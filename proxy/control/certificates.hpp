@@ -25,6 +25,10 @@ struct CaAddress {
 /// The CAs that a config may name without saying where they are. Null: it is none of them.
 const CaAddress* built_in_ca(std::string_view name);
 
+/// What a word of `acme.ca` stands for: [acme.issuer.NAME], which may leave out where a built-in CA
+/// of that name is, or the built-in CA itself.
+Result<config::Issuer> ca_settings(const config::Config& config, const std::string& name);
+
 /// The hosts that some site serves over TLS.
 std::vector<acme::Wanted> wanted_certificates(const config::Config& config);
 

@@ -71,6 +71,25 @@ TEST_CASE("the reference tells every key and no other") {
   }
 }
 
+TEST_CASE("the reference names the built-in CAs, and each is accepted") {
+  std::string row;
+  for (const std::string& line : lines(content(source / "docs/config.md"))) {
+    if (line.starts_with("| `ca` |")) row = line.substr(line.find("tried in order:"));
+  }
+  row.resize(row.find("or the NAME"));
+  int names = 0;
+  for (std::size_t at = 0; (at = row.find('`', at)) != std::string::npos; ++names) {
+    const std::size_t end = row.find('`', at + 1);
+    const std::string name = row.substr(at + 1, end - at - 1);
+    CAPTURE(name);
+    CHECK(problems("[acme]\nca = \"" + name + "\"\n[acme.issuer." + name +
+                   "]\neab = { key_id = \"k\", hmac_key = \"c2VjcmV0\" }\n")
+              .empty());
+    at = end + 1;
+  }
+  CHECK(names == 6);
+}
+
 TEST_CASE("every example in the reference loads") {
   std::string example;
   bool inside = false;

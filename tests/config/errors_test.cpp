@@ -166,6 +166,11 @@ TEST_CASE("each broken rule across keys is told with its place and the way out")
            "[acme]\nca = \"zerossl\"\n",
            {"g.toml:2:1: 'zerossl' wants an account of its own: write [acme.issuer.zerossl] with "
             "eab = { key_id = \"...\", hmac_key = \"...\" }"}},
+          {"a CA that is no more",
+           "[acme]\nca = [\"letsencrypt\", \"buypass\"]\n",
+           {"g.toml:2:22: 'buypass' ended its ACME service in 2025: use one of letsencrypt, "
+            "letsencrypt-staging, zerossl, google, google-staging, sslcom, or a CA of your own, "
+            "[acme.issuer.NAME]"}},
           {"issuer without directory",
            "[acme.issuer.x]\nstaging = \"https://x/\"\n",
            {"g.toml:1:14: [acme.issuer.x] needs 'directory'"}},
