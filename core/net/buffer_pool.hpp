@@ -29,7 +29,7 @@ class BufferPool {
     explicit operator bool() const { return bytes_ != nullptr; }
     std::span<char> bytes() const { return {bytes_.get(), pool_->block_bytes_}; }
     void release() {
-      if (bytes_) pool_->give_back(std::move(bytes_));
+      if (bytes_) pool_->take_back(std::move(bytes_));
     }
 
    private:
@@ -45,20 +45,25 @@ class BufferPool {
       : block_bytes_(block_bytes), most_idle_(most_idle) {}
 
   Block take() {
+    ++lent_;
     if (idle_.empty()) return Block(this, std::make_unique_for_overwrite<char[]>(block_bytes_));
     Block block(this, std::move(idle_.back()));
     idle_.pop_back();
     return block;
   }
   std::size_t block_bytes() const { return block_bytes_; }
+  /// Blocks on loan now.
+  std::size_t lent() const { return lent_; }
 
  private:
-  void give_back(std::unique_ptr<char[]> bytes) {
+  void take_back(std::unique_ptr<char[]> bytes) {
+    --lent_;
     if (idle_.size() < most_idle_) idle_.push_back(std::move(bytes));
   }
 
   std::size_t block_bytes_;
   std::size_t most_idle_;
+  std::size_t lent_ = 0;
   std::vector<std::unique_ptr<char[]>> idle_;
 };
 

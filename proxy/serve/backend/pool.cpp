@@ -89,6 +89,7 @@ void Pool::take_back(std::unique_ptr<Connection> connection, const Address& addr
   const bool moved = !addresses_.empty() &&
                      std::find(addresses_.begin(), addresses_.end(), address) == addresses_.end();
   if (moved) return;  // the name leads elsewhere now
+  connection->rest();
   connection->stream().deadline(net::Want::read, Steady::max());
   connection->stream().deadline(net::Want::write, Steady::max());
   idle_.push_back({std::move(connection), address, means_.clock.steady()});

@@ -60,7 +60,7 @@ class Lease {
 /// The connections to one server from one worker: idle ones, newest first, and how the server has
 /// been doing. Touch it on its worker only. Lives as long as a lease of it, even after its server
 /// left the config.
-/// Invariant: an idle connection has no byte unread and no request in flight.
+/// Invariant: an idle connection has no byte unread, no request in flight and no buffer.
 class Pool {
  public:
   Pool(const Means& means, std::shared_ptr<const Plan> plan, const ServerPlan& server);

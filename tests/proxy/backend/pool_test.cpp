@@ -51,6 +51,21 @@ TEST_CASE("an idle connection is closed when its time is up") {
   bench.until([&] { return server.connections[0]->ended(); });
 }
 
+TEST_CASE("connections that wait for their next request hold no buffer, on neither side") {
+  Bench bench;
+  RawServer server;
+  bench.serve_by({&server});
+  auto client = bench.connect();
+  exchange(bench, *client, server, 0);
+  CHECK(bench.pool()->idle() == 1);
+  CHECK(bench.connections_open() == 1);
+  CHECK(bench.worker->buffers.lent() == 0);
+  exchange(bench, *client, server, 0);
+  bench.advance(5s);  // looked at by the sweep
+  CHECK(bench.pool()->idle() == 1);
+  CHECK(bench.worker->buffers.lent() == 0);
+}
+
 TEST_CASE("an idle connection that its server closed does not linger") {
   Bench bench;
   RawServer server;
