@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <exception>
 #include <optional>
 
 #include "core/base/log.hpp"
@@ -12,6 +13,7 @@
 #include "core/net/proxy_header.hpp"
 #include "core/tls/tls_stream.hpp"
 #include "proxy/serve/admission.hpp"
+#include "proxy/serve/certificate_wait.hpp"
 #include "proxy/serve/forward.hpp"
 #include "proxy/serve/forwarded_fields.hpp"
 #include "proxy/serve/handlers/redirect.hpp"
@@ -259,7 +261,7 @@ awaitable<bool> Connection::hand_shaken(tls::ServerHandshake& handshake, SiteJud
 
 awaitable<bool> Connection::bring_certificate(tls::ServerHandshake& handshake, SiteJudge& judge) {
   std::string host = judge.wanted();
-  auto certificates = co_await worker_.around.certificates.obtain(std::move(host), facts_.peer);
+  auto certificates = co_await wait_for_certificate(worker_, std::move(host), facts_.peer);
   if (certificates) {
     judge.bring(std::move(*certificates));
     co_return true;
@@ -313,10 +315,17 @@ awaitable<void> Connection::answer(http::ServerExchange& exchange) {
   facts_.route = admission.route;
   facts_.rejected = admission.reason;
   if (admission.last) exchange.close_after();
-  co_await send(exchange, admission);
+  std::exception_ptr cut;
+  try {
+    co_await send(exchange, admission);
+  } catch (...) {
+    cut = std::current_exception();  // cancelled, or our bug: the request has its line all the same
+    if (facts_.error.empty()) facts_.error = "cut";
+  }
   facts_.bytes_in += exchange.body_bytes_in();  // a tunnel has told its own
   facts_.bytes_out += exchange.body_bytes_out();
   end_request(request);
+  if (cut) std::rethrow_exception(cut);
 }
 
 void Connection::begin_request(const http::RequestHead& request, const Snapshot& snapshot) {
@@ -385,7 +394,7 @@ awaitable<void> Connection::send_challenge(http::ServerExchange& exchange,
 /// where it needs it.
 awaitable<void> Connection::redirect_when_ready(http::ServerExchange& exchange, const Site& site) {
   std::string host = exchange.request().host;
-  auto ready = co_await worker_.around.certificates.obtain(std::move(host), facts_.client_ip);
+  auto ready = co_await wait_for_certificate(worker_, std::move(host), facts_.client_ip);
   if (ready) {
     std::string to = https_location(exchange.request(), site.https_port);
     co_await send_redirect(exchange, facts_, 308, std::move(to));

@@ -20,7 +20,7 @@ struct Arrival {
 };
 
 /// The life of one client connection: PROXY header, TLS handshake, then one request after the
-/// other, until it ends. Belongs to the worker's crew.
+/// other, until it ends. Belongs to the worker's crew of clients.
 awaitable<void> serve_connection(Worker& worker, std::unique_ptr<net::Stream> stream,
                                  Arrival arrival);
 

@@ -123,7 +123,7 @@ awaitable<std::size_t> Listeners::drain(Clock& clock, const Steady& deadline) {
     const Counters now = co_await workers_.counters();
     if (now.open == 0) co_return 0;
     if (clock.steady() >= deadline) {
-      const Job cut = [](Worker& worker) { worker.connections.cut(); };
+      const Job cut = [](Worker& worker) { worker.cut_connections(); };
       co_await workers_.on_each(cut);
       co_return now.open;
     }

@@ -118,7 +118,7 @@ Listening::Accepted Listening::accept_one(const std::shared_ptr<Door>& door) {
   std::tie(arrival.peer, arrival.peer_port) = net::address_of(&address);
   auto stream = std::make_unique<net::SocketStream>(std::move(socket), worker_.wheel, Side::client);
   ++worker_.counters.connections;
-  worker_.crew.add(serve_connection(worker_, std::move(stream), std::move(arrival)));
+  worker_.clients.add(serve_connection(worker_, std::move(stream), std::move(arrival)));
   return Accepted::one;
 }
 

@@ -34,7 +34,7 @@ void LiveConnections::retire(std::string_view listener) {
   }
 }
 
-void LiveConnections::cut() {
+void LiveConnections::close_streams() {
   for (Place* place = first_; place; place = place->next_) {
     if (place->stream_) place->stream_->close();
   }

@@ -59,8 +59,9 @@ class LiveConnections {
   /// Lets every connection of `listener` (of all when empty) end with its next answer, idle ones
   /// after a short grace: a request may be on its way already.
   void retire(std::string_view listener = {});
-  /// Closes every connection now.
-  void cut();
+  /// Closes every connection's stream now. Worker::cut_connections() ends those too that wait for
+  /// something else.
+  void close_streams();
 
  private:
   Place* first_ = nullptr;

@@ -27,10 +27,11 @@ void run(Worker& worker) {
   }
 }
 
-/// Ends what runs on the worker, then its loop. Connections close on their own when cancelled.
+/// Ends what runs on the worker, then its loop.
 awaitable<void> wind_up(Worker& worker) {
-  worker.connections.cut();
+  worker.cut_connections();
   worker.crew.stop();
+  co_await worker.clients.gone();
   co_await worker.crew.gone();
   worker.io.stop();
 }
@@ -73,7 +74,8 @@ Worker::Worker(std::size_t place, std::size_t of, const Surroundings& outside)
       clock(outside.clock),
       wheel(clock),
       date(clock),
-      crew(io.get_executor()) {
+      crew(io.get_executor()),
+      clients(io.get_executor()) {
   std::array<char, sizeof random_> seed;
   around.entropy.fill(seed);
   random_ = std::bit_cast<decltype(random_)>(seed);
@@ -83,6 +85,12 @@ Worker::Worker(std::size_t place, std::size_t of, const Surroundings& outside)
 }
 
 Worker::~Worker() = default;
+
+void Worker::cut_connections() {
+  // Who waits for the client learns it from the stream, everybody else by being cancelled.
+  connections.close_streams();
+  clients.stop();
+}
 
 /// xoshiro256** by Blackman and Vigna.
 std::uint64_t Worker::random() {

@@ -77,6 +77,9 @@ class Worker {
   Worker& operator=(const Worker&) = delete;
 
   asio::any_io_executor executor() { return io.get_executor(); }
+  /// Ends every client connection now, wherever it waits. Its tasks have unwound at the latest when
+  /// `clients` is gone.
+  void cut_connections();
   /// Uniform 64 bits, cheap and not secret: choice of servers, request ids.
   std::uint64_t random();
 
@@ -97,6 +100,7 @@ class Worker {
   std::shared_ptr<AccessRing> access;  // null: no access log
   asio::io_context io{1};
   net::Crew crew;
+  net::Crew clients;  // their connections alone, so that those can be cut
   // Made by the rooms they belong to: shared_ptr because it needs no complete type here.
   std::shared_ptr<backend::Pools> pools;
   std::shared_ptr<Listening> listening;

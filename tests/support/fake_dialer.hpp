@@ -22,12 +22,19 @@ class FakeDialer final : public net::Dialer {
   }
   /// The next dial is refused.
   void refuse() { next_.push_back(nullptr); }
+  /// The dial after those laid down gets no answer.
+  void hang() { hanging_ = true; }
   /// Targets dialled so far.
   const std::vector<std::string>& dialled() const { return dialled_; }
 
   awaitable<Result<std::unique_ptr<net::Stream>>> dial(net::Target target, Steady,
                                                        net::DeadlineWheel&, Side side) override {
     dialled_.push_back(target.text());
+    if (next_.empty() && hanging_) {
+      auto executor = co_await asio::this_coro::executor;
+      asio::steady_timer parked(executor, Steady::max());
+      co_await parked.async_wait(as_result);
+    }
     if (next_.empty() || next_.front() == nullptr) {
       if (!next_.empty()) next_.pop_front();
       co_return Error(Fault::refused, side, "dial " + target.text() + ": refused");
@@ -41,6 +48,7 @@ class FakeDialer final : public net::Dialer {
   Clock& clock_;
   std::deque<std::shared_ptr<Script>> next_;
   std::vector<std::string> dialled_;
+  bool hanging_ = false;
 };
 
 }  // namespace gatehouse::test

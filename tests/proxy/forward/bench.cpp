@@ -19,8 +19,9 @@ Bench::Bench()
 Bench::~Bench() {
   clients_.clear();
   servers_.clear();
+  worker->cut_connections();
   worker->crew.stop();
-  until([&] { return worker->crew.size() == 0; });
+  until([&] { return worker->clients.size() + worker->crew.size() == 0; });
   acceptor_.close();
 }
 
@@ -64,7 +65,7 @@ std::unique_ptr<RawSocket> Bench::connect() {
   net::Socket socket(std::move(accepted));
   auto stream = std::make_unique<net::SocketStream>(std::move(socket), worker->wheel, Side::client);
   ++open_;
-  worker->crew.add(carry(*this, std::move(stream)));
+  worker->clients.add(carry(*this, std::move(stream)));
   return client;
 }
 

@@ -2,6 +2,8 @@
 
 #include <array>
 
+#include "proxy/serve/backend/pools.hpp"
+
 namespace gatehouse::serve::test {
 namespace {
 
@@ -106,17 +108,16 @@ std::vector<std::string> FakeSource::asked() {
   return asked_;
 }
 
-awaitable<Result<std::unique_ptr<net::Stream>>> NoNetwork::dial(net::Target, Steady,
-                                                                net::DeadlineWheel&, Side side) {
-  co_return Error(Fault::refused, side, "no network");
-}
-
-awaitable<Result<std::vector<asio::ip::address>>> NoNetwork::resolve(std::string) {
-  co_return Error(Fault::refused, Side::server, "no network");
+awaitable<Result<std::vector<asio::ip::address>>> NoNames::resolve(std::string) {
+  if (!hanging) co_return Error(Fault::refused, Side::server, "no network");
+  auto executor = co_await asio::this_coro::executor;
+  asio::steady_timer parked(executor, Steady::max());
+  co_await parked.async_wait(as_result);
+  co_return Error(Fault::closed, Side::server, "cancelled");
 }
 
 Bench::Bench(config::Config config) {
-  const Surroundings around{clock, entropy, network, network, source};
+  const Surroundings around{clock, entropy, resolver, dialer, source};
   worker = std::make_unique<Worker>(0, 1, around);
   publish(std::move(config));
   worker->crew.add(worker->wheel.run());
@@ -126,13 +127,17 @@ Bench::~Bench() {
   // On the loop, as workers do it: stopped from outside, a task that ends meanwhile is stopped
   // late.
   asio::post(worker->io, [this] {
-    worker->connections.cut();
+    worker->cut_connections();
     worker->crew.stop();
   });
   settle();
 }
 
-void Bench::publish(config::Config config) { worker->snapshot.put(snapshot_of(std::move(config))); }
+void Bench::publish(config::Config config) {
+  const auto snapshot = snapshot_of(std::move(config));
+  worker->pools->reconcile(snapshot->backends());
+  worker->snapshot.put(snapshot);
+}
 
 void Bench::settle() {
   worker->io.restart();
@@ -152,7 +157,7 @@ std::shared_ptr<Script> Bench::connect(const std::string& listener, const std::s
   arrival.peer = asio::ip::make_address(peer);
   arrival.peer_port = 40000;
   auto stream = std::make_unique<ScriptedStream>(script, clock);
-  worker->crew.add(serve_connection(*worker, std::move(stream), std::move(arrival)));
+  worker->clients.add(serve_connection(*worker, std::move(stream), std::move(arrival)));
   settle();
   return script;
 }

@@ -15,12 +15,14 @@
 #include "proxy/serve/listening.hpp"
 #include "proxy/serve/worker.hpp"
 #include "tests/support/fake_clock.hpp"
+#include "tests/support/fake_dialer.hpp"
 #include "tests/support/result.hpp"
 #include "tests/support/scripted_stream.hpp"
 
 namespace gatehouse::serve::test {
 
 using gatehouse::test::FakeClock;
+using gatehouse::test::FakeDialer;
 using gatehouse::test::Script;
 using gatehouse::test::ScriptedStream;
 
@@ -54,12 +56,11 @@ class FakeSource final : public acme::CertificateSource {
   std::optional<Result<tls::CertificateHandle>> answer_;
 };
 
-/// Nothing is ever reached: these tests do not forward.
-class NoNetwork final : public net::Dialer, public net::Resolver {
+/// No name is known.
+class NoNames final : public net::Resolver {
  public:
-  awaitable<Result<std::unique_ptr<net::Stream>>> dial(net::Target, Steady, net::DeadlineWheel&,
-                                                       Side) override;
   awaitable<Result<std::vector<asio::ip::address>>> resolve(std::string) override;
+  bool hanging = false;  // nor is it said to be unknown
 };
 
 /// One worker on the test's own thread, with a clock that the test moves, and clients made of
@@ -84,7 +85,8 @@ class Bench {
 
   FakeClock clock;
   SystemEntropy entropy;
-  NoNetwork network;
+  NoNames resolver;
+  FakeDialer dialer{clock};  // refuses what the test did not lay down
   FakeSource source;
   std::unique_ptr<Worker> worker;
 };

@@ -25,7 +25,7 @@ namespace {
 
 /// Two workers on threads of their own, with real sockets on loopback.
 struct House {
-  House() : workers(2, {clock, entropy, network, network, source}), listeners(workers) {
+  House() : workers(2, {clock, entropy, resolver, dialer, source}), listeners(workers) {
     workers.start();
   }
 
@@ -52,7 +52,8 @@ struct House {
 
   SystemClock clock;
   SystemEntropy entropy;
-  NoNetwork network;
+  NoNames resolver;
+  net::SystemDialer dialer{clock, resolver};
   FakeSource source;
   asio::io_context control;
   Workers workers;
