@@ -3,13 +3,17 @@
 #include <boost/version.hpp>
 #include <nlohmann/json.hpp>
 
+#include <unistd.h>
+
 #include <csignal>
+#include <cstdlib>
 #include <iostream>
 
 #include "core/base/log.hpp"
 #include "core/tls/version.hpp"
 #include "proxy/control/config_file.hpp"
 #include "proxy/control/password.hpp"
+#include "proxy/control/process.hpp"
 #include "proxy/control/remote.hpp"
 #include "proxy/control/service.hpp"
 #include "proxy/control/trust.hpp"
@@ -135,18 +139,37 @@ int hash(const Invocation& asked) {
 /// The data directory of the named config; the default one where there is no config.
 std::optional<std::string> data_dir(const Invocation& asked, int& status) {
   const auto file = find_config(asked.config_file);
-  const Opened opened =
-      load(file ? ConfigSource{*file, std::nullopt} : ConfigSource{"(no config)", ""});
+  const ConfigSource source =
+      file ? ConfigSource{*file, std::nullopt} : ConfigSource{"(no config)", ""};
+  const Opened opened = load(source);
   status = opened.status;
   if (!opened.config) return std::nullopt;
   return opened.config->server.data_dir;
+}
+
+/// Who asks by way of sudo may mean the process they run as themselves.
+std::optional<std::string> data_dir_before_sudo() {
+  const char* name = std::getenv("SUDO_USER");
+  if (!name || ::geteuid() != 0) return std::nullopt;
+  const auto account = find_account(name);
+  if (!account || account->home.empty()) return std::nullopt;
+  return account->home + "/.local/share/gatehouse";
+}
+
+Result<std::string> find_root(const std::string& directory) {
+  auto root = internal_root(directory);
+  if (root || root.error().fault() != Fault::not_found) return root;
+  const auto other = data_dir_before_sudo();
+  if (!other) return root;
+  auto theirs = internal_root(*other);
+  return theirs ? theirs : root;
 }
 
 int trust_root(const Invocation& asked) {
   int status = 0;
   const auto directory = data_dir(asked, status);
   if (!directory) return status;
-  const auto root = internal_root(*directory);
+  const auto root = find_root(*directory);
   if (!root) return fail(root.error().detail());
   if (asked.print) {
     std::cout << *root;
@@ -156,7 +179,17 @@ int trust_root(const Invocation& asked) {
   if (!store) return fail(store.error().detail());
   const auto trusted = trust(*store, *root);
   if (!trusted) return fail(trusted.error().detail());
-  std::cout << "trusted: " << store->file() << '\n';
+  switch (*trusted) {
+    case Trusted::anew:
+      std::cout << "trusted: " << store->file() << '\n';
+      break;
+    case Trusted::before:
+      std::cout << "trusted already: " << store->file() << '\n';
+      break;
+    case Trusted::replaced:
+      std::cout << "trusted: " << store->file() << ", in place of another Gatehouse root\n";
+      break;
+  }
   return 0;
 }
 

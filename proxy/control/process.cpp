@@ -27,7 +27,13 @@ Result<void> hand_over(const std::string& path, const Account& account) {
     if (errno == ENOENT) return {};
     return failed(path);
   }
-  if (now.st_uid == account.uid) return {};
+  if (now.st_uid == account.uid && now.st_gid == account.gid) return {};
+  // Whoever may write in there could have linked to a file that is none of theirs.
+  if (S_ISREG(now.st_mode) && now.st_nlink > 1) {
+    return Error(Fault::denied, Side::self,
+                 path + ": has a second name elsewhere (a hard link), so it is not handed to '" +
+                     account.name + "'; copy it in place");
+  }
   if (::lchown(path.c_str(), account.uid, account.gid) != 0) return failed("chown " + path);
   return {};
 }
@@ -73,7 +79,7 @@ Result<Account> find_account(const std::string& name) {
   if (!found) {
     return Error(Fault::not_found, Side::self, "server.user '" + name + "': no such user");
   }
-  return Account{name, entry.pw_uid, entry.pw_gid};
+  return Account{name, entry.pw_uid, entry.pw_gid, entry.pw_dir ? entry.pw_dir : ""};
 }
 
 Result<void> become(const Account& account, const std::string& data_dir,

@@ -23,6 +23,7 @@ struct Account {
   std::string name;
   uid_t uid = 0;
   gid_t gid = 0;
+  std::string home;
 };
 Result<Account> find_account(const std::string& name);
 

@@ -1,15 +1,18 @@
 #include "proxy/control/trust.hpp"
 
+#include <fcntl.h>
 #include <spawn.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <optional>
 
 extern char** environ;
 
@@ -22,6 +25,30 @@ Error failed(const std::string& doing, int code) {
   std::string text = doing + ": " + std::strerror(code);
   if (code == EACCES || code == EPERM) text += "; this needs root (try sudo)";
   return Error(Fault::io, Side::self, std::move(text));
+}
+
+/// Null: there is no such file.
+Result<std::optional<std::string>> whole_file(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file && errno == ENOENT) return std::optional<std::string>();
+  std::string text(std::istreambuf_iterator<char>(file), {});
+  if (!file.is_open() || file.bad()) return failed(path, errno);
+  return std::optional<std::string>(std::move(text));
+}
+
+/// Whole or not at all, for all to read.
+Result<void> place(const std::string& path, const std::string& text) {
+  std::string making = path + ".XXXXXX";
+  const int fd = ::mkostemp(making.data(), O_CLOEXEC);
+  if (fd < 0) return failed(path, errno);
+  const bool written = ::write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size()) &&
+                       ::fchmod(fd, 0644) == 0 && ::fsync(fd) == 0;
+  int code = written ? 0 : errno;
+  ::close(fd);
+  if (code == 0 && ::rename(making.c_str(), path.c_str()) != 0) code = errno;
+  if (code == 0) return {};
+  ::unlink(making.c_str());
+  return failed(path, code);
 }
 
 Result<void> run_update(const TrustStore& store) {
@@ -42,7 +69,8 @@ Result<void> run_update(const TrustStore& store) {
     if (errno != EINTR) return failed(store.update.front(), errno);
   }
   if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
-    return Error(Fault::io, Side::self, store.update.front() + " failed");
+    return Error(Fault::io, Side::self,
+                 store.update.front() + " failed; run it by hand to see why");
   }
   return {};
 }
@@ -66,30 +94,39 @@ Result<TrustStore> TrustStore::of_system() {
 
 Result<std::string> internal_root(const std::string& data_dir) {
   const std::string path = data_dir + "/internal-ca/root.pem";
-  std::ifstream file(path, std::ios::binary);
-  if (!file) {
-    const int code = errno;
-    if (code == ENOENT) {
-      return Error(Fault::not_found, Side::self,
-                   path +
-                       ": there is no internal CA yet; it is made when 'gatehouse run' first "
-                       "needs it");
-    }
-    return failed(path, code);
+  auto pem = whole_file(path);
+  if (!pem) return pem.error();
+  if (!*pem) {
+    return Error(Fault::not_found, Side::self,
+                 path +
+                     ": there is no internal CA yet; it is made when 'gatehouse run' first "
+                     "needs it");
   }
-  return std::string(std::istreambuf_iterator<char>(file), {});
+  if (!(*pem)->starts_with("-----BEGIN CERTIFICATE-----")) {
+    return Error(Fault::bad_message, Side::self, path + ": this is no certificate");
+  }
+  return **std::move(pem);
 }
 
-Result<void> trust(const TrustStore& store, const std::string& root_pem) {
+Result<Trusted> trust(const TrustStore& store, const std::string& root_pem) {
   const std::string path = store.file();
-  errno = 0;
-  {
-    std::ofstream file(path, std::ios::binary | std::ios::trunc);
-    file << root_pem << std::flush;
-    if (!file) return failed(path, errno);
+  const auto before = whole_file(path);
+  if (!before) return before.error();
+  Trusted outcome = Trusted::anew;
+  if (*before == root_pem) outcome = Trusted::before;
+  if (*before && **before != root_pem) {
+    // Debian's tool looks at names only: another root under an old name would be half trusted.
+    const auto removed = untrust(store);
+    if (!removed) return removed.error();
+    outcome = Trusted::replaced;
   }
-  if (::chmod(path.c_str(), 0644) != 0) return failed(path, errno);
-  return run_update(store);
+  if (outcome != Trusted::before) {
+    const auto placed = place(path, root_pem);
+    if (!placed) return placed.error();
+  }
+  const auto updated = run_update(store);
+  if (!updated) return updated.error();
+  return outcome;
 }
 
 Result<bool> untrust(const TrustStore& store) {

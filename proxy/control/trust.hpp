@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -20,8 +21,15 @@ struct TrustStore {
 
 /// The internal CA's root certificate as PEM.
 Result<std::string> internal_root(const std::string& data_dir);
-Result<void> trust(const TrustStore& store, const std::string& root_pem);
-/// Taking out what is not there is done already: false.
+
+enum class Trusted : std::uint8_t {
+  anew,
+  before,    // the very same root stood there
+  replaced,  // another root of ours did, of another data directory
+};
+/// Puts the root into the store and has the store read anew.
+Result<Trusted> trust(const TrustStore& store, const std::string& root_pem);
+/// Takes out whatever root of ours stands there. False: none did.
 Result<bool> untrust(const TrustStore& store);
 
 }  // namespace gatehouse::control
