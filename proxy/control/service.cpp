@@ -37,6 +37,15 @@ Result<net::ListenAddress> listen_address(const AdminAddress& admin) {
   return address;
 }
 
+Result<void> adopt(tls::TicketKeys& keys, const Result<std::optional<std::string>>& stored,
+                   Wall now) {
+  if (!stored) return stored.error();
+  if (!*stored) return {};
+  const auto text = tickets_text(**stored);
+  if (!text) return text.error();
+  return keys.adopt(*text, now);
+}
+
 }  // namespace
 
 Service::Service(asio::io_context& control, ConfigSource source, config::Config config)
@@ -117,8 +126,7 @@ awaitable<Result<void>> Service::open_doors() {
   if (!certificates) co_return certificates.error();
   certificates_ = *std::move(certificates);
   late_certificates_.set(certificates_->keeper());
-  const auto adopted = co_await adopt_tickets();
-  if (!adopted) co_return adopted.error();
+  co_await adopt_tickets();
   auto plan = certificates_->plan(*first_config_);
   if (!plan) co_return plan.error();
 
@@ -164,27 +172,28 @@ Result<void> Service::leave_root() {
   if (config.server.user.empty()) return {};
   auto account = find_account(config.server.user);
   if (!account) return account.error();
-  std::vector<std::string> logs;
+  std::vector<std::string> files;
   for (const std::string& output : {config.log.output, config.log.access, config.log.audit}) {
-    if (is_file(output)) logs.push_back(output);
+    if (is_file(output)) files.push_back(output);
   }
-  return become(*account, config.server.data_dir, logs);
+  constexpr std::string_view unix_scheme = "unix:";
+  if (config.admin.listen.starts_with(unix_scheme)) {
+    files.push_back(config.admin.listen.substr(unix_scheme.size()));
+  }
+  return become(*account, config.server.data_dir, files);
 }
 
 /// Clients that come back after a restart resume their sessions: the keys are kept, sealed like all
 /// keys.
-awaitable<Result<void>> Service::adopt_tickets() {
+awaitable<void> Service::adopt_tickets() {
   acme::FileStore* store = &certificates_->store();
   auto load = [store] { return store->load_key(tickets_file); };
-  auto stored = co_await helpers_.run(std::move(load));
-  if (!stored) co_return stored.error();
-  if (*stored) {
-    const auto adopted = tickets_->adopt(tickets_text(**stored), clock_.wall());
-    if (!adopted) log::warn("ticket keys made anew", {{"why", adopted.error().detail()}});
-  }
+  const auto stored = co_await helpers_.run(std::move(load));
+  const Result<void> adopted = adopt(*tickets_, stored, clock_.wall());
+  // Nobody loses more than a resumption, and keys that others may have read are not used on.
+  if (!adopted) log::error("ticket keys made anew", {{"why", adopted.error().detail()}});
   co_await save_tickets();
   crew_.add(rotate_tickets());
-  co_return Result<void>();
 }
 
 awaitable<void> Service::save_tickets() {

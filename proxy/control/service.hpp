@@ -44,7 +44,7 @@ class Service final : private AdminSubject {
   awaitable<Result<void>> open_doors();
   Result<void> open_admin();
   Result<void> leave_root();
-  awaitable<Result<void>> adopt_tickets();
+  awaitable<void> adopt_tickets();
   awaitable<void> save_tickets();
   awaitable<void> rotate_tickets();
   void log_start() const;

@@ -16,14 +16,15 @@ std::string tickets_json(const std::string& ring) {
   return file.dump() + "\n";
 }
 
-std::string tickets_text(const std::string& text) {
+Result<std::string> tickets_text(const std::string& text) {
+  const Error damaged(Fault::bad_message, Side::self, "tickets.json is damaged");
   const json file = json::parse(text, nullptr, false);
-  if (!file.is_object()) return {};
+  if (!file.is_object()) return damaged;
   const auto keys = file.find("keys");
-  if (keys == file.end() || !keys->is_array()) return {};
+  if (keys == file.end() || !keys->is_array() || keys->empty()) return damaged;
   std::string ring;
   for (const json& key : *keys) {
-    if (!key.is_string()) return {};
+    if (!key.is_string()) return damaged;
     ring += key.get<std::string>() + "\n";
   }
   return ring;
