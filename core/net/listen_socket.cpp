@@ -48,7 +48,8 @@ Error failure(int code, const ListenAddress& where) {
   const std::string hint =
       where.kind == ListenAddress::Kind::unix_path ? std::string() : way_out(code, where);
   if (!hint.empty()) detail += ": " + hint;
-  return Error(Fault::io, Side::self, std::move(detail));
+  const bool denied = code == EACCES || code == EPERM;
+  return Error(denied ? Fault::denied : Fault::io, Side::self, std::move(detail));
 }
 
 /// A bound socket, or -1 with errno.

@@ -34,6 +34,14 @@ ReloadOutcome refused(std::vector<std::string> problems, bool invalid) {
 
 ReloadOutcome refused(const Error& error) { return refused({error.detail()}, false); }
 
+/// Who gave root up at the start cannot have it back.
+Error not_opened(const Error& why, const std::string& user) {
+  if (why.fault() != Fault::denied || user.empty()) return why;
+  return Error(why.fault(), why.side(),
+               why.detail() + "; this process gave root up for server.user '" + user +
+                   "', so only a restart opens it");
+}
+
 /// One reload at a time: whoever waits is woken when the turn ends, however it ends.
 class Turn {
  public:
@@ -95,7 +103,7 @@ awaitable<ReloadOutcome> Service::apply(config::Config next) {
   auto plan = certificates_->plan(*shared);
   if (!plan) co_return refused(plan.error());
   auto opened = listeners_->open(**snapshot);
-  if (!opened) co_return refused(opened.error());
+  if (!opened) co_return refused(not_opened(opened.error(), before->config().server.user));
   if (auto logging = open_log(shared->log); !logging) co_return refused(logging.error());
   auto access = co_await change_access_log(before->config().log, shared->log);
   if (!access) {

@@ -119,6 +119,7 @@ class Gatehouse:
             os.unlink(notify_path)
         self.notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.notify.bind(notify_path)
+        os.chmod(notify_path, 0o777)  # as systemd has it: whoever the service becomes may write
         self.scene.callback(self.notify.close)
         env = dict(os.environ, NOTIFY_SOCKET=notify_path, **self.environment)
         argv = self.argv or [BINARY, "run", "-c", self.config_path]
