@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "acme/registered_domain.hpp"
+#include "core/base/bytes.hpp"
 #include "core/base/cidr.hpp"
 #include "core/base/host.hpp"
 
@@ -28,6 +29,18 @@ std::vector<std::string_view> labels_of(std::string_view host) {
     if (dot == std::string_view::npos) return labels;
     host.remove_prefix(dot + 1);
   }
+}
+
+/// RFC 3986 §2.1. A host in normal form stays as it is; a name that a pattern lets through may not
+/// be one, and must not add to the query.
+std::string percent_encoded(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                       c == '-' || c == '.' || c == '_' || c == '~';
+    out += plain ? std::string(1, c) : "%" + hex(std::string_view(&c, 1));
+  }
+  return out;
 }
 
 std::string_view word(AskReason reason) {
@@ -162,11 +175,11 @@ awaitable<Result<void>> OnDemandGate::decide(std::string host, asio::ip::address
 
 awaitable<Result<void>> OnDemandGate::ask_operator(std::string host, asio::ip::address client,
                                                    AskReason reason) {
-  // Host names and addresses hold nothing that a query would need escaped, but for the ':' of IPv6,
-  // which a query may carry as it is (RFC 3986 §3.4).
+  // An address holds nothing that a query would need escaped, but for the ':' of IPv6, which a
+  // query may carry as it is (RFC 3986 §3.4).
   std::string url = settings_.ask;
   url += url.find('?') == std::string::npos ? '?' : '&';
-  url += "domain=" + host + "&ip=" + unmapped(client).to_string() + "&reason=";
+  url += "domain=" + percent_encoded(host) + "&ip=" + unmapped(client).to_string() + "&reason=";
   url += word(reason);
   auto asking = ask_.ask(std::move(url), clock_.steady() + settings_.ask_timeout);
   auto answer = co_await std::move(asking);
