@@ -466,11 +466,9 @@ awaitable<void> Keeper::order_slot(EntryPointer entry, std::size_t slot, std::si
   const std::string folder = choice.issuer->storage_name();
   log::info("certificate ordered",
             {{"name", entry->host}, {"ca", folder}, {"key_type", entry->slots[slot].key_type}});
-  if (lease != nullptr) {
-    AuditLog::Fields fields{
-        {"name", entry->host}, {"ca", folder}, {"key_type", entry->slots[slot].key_type}};
-    parts_.audit.note("certificate ordered", std::move(fields));
-  }
+  AuditLog::Fields fields{
+      {"name", entry->host}, {"ca", folder}, {"key_type", entry->slots[slot].key_type}};
+  parts_.audit.note("certificate ordered", std::move(fields));
   const bool staging_first = entry->slots[slot].backoffs[ca].attempts > 0;
   auto issuing = issue(choice, request_for(*entry, slot), lease, staging_first);
   auto outcome = co_await std::move(issuing);
@@ -576,13 +574,11 @@ awaitable<void> Keeper::accept(EntryPointer entry, std::size_t slot, std::uint64
   const std::string not_after = rfc3339_seconds(hit->certificate->not_after());
   log::info(renewed ? "certificate renewed" : "certificate issued",
             {{"name", entry->host}, {"ca", issued.ca}, {"not_after", not_after}});
-  if (keeps) {
-    AuditLog::Fields fields{{"name", entry->host},
-                            {"ca", issued.ca},
-                            {"serial", hit->meta.serial},
-                            {"not_after", not_after}};
-    parts_.audit.note(renewed ? "certificate renewed" : "certificate issued", std::move(fields));
-  }
+  AuditLog::Fields fields{{"name", entry->host},
+                          {"ca", issued.ca},
+                          {"serial", hit->meta.serial},
+                          {"not_after", not_after}};
+  parts_.audit.note(renewed ? "certificate renewed" : "certificate issued", std::move(fields));
   if (generation != entry->generation) co_return;  // stored, and loaded from there
   Slot& filled = entry->slots[slot];
   filled.certificate = std::move(hit->certificate);
@@ -632,9 +628,9 @@ awaitable<void> Keeper::refuse(EntryPointer entry, std::size_t slot, std::uint64
               {"attempts", backoff.attempts},
               {"next_attempt", rfc3339_seconds(backoff.next_attempt)},
               {"why", failed.last_error}});
-  if (entry->wanted.mode == TlsMode::internal) co_return;
   AuditLog::Fields fields{{"name", entry->host}, {"ca", folder}, {"why", failed.last_error}};
   parts_.audit.note("certificate not obtained", std::move(fields));
+  if (entry->wanted.mode == TlsMode::internal) co_return;
   auto job = [storage = parts_.storage, folder, backoff,
               file = order_file(entry->host, slot, failed.key_type),
               name = CertificateName{failed.ca, entry->host, failed.key_type}, meta = failed.meta,

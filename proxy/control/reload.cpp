@@ -1,5 +1,6 @@
 // Parse, check, build, publish: a step that fails leaves what runs untouched and says why.
 
+#include "acme/audit.hpp"
 #include "core/base/log.hpp"
 #include "proxy/control/logging.hpp"
 #include "proxy/control/notify.hpp"
@@ -119,6 +120,10 @@ awaitable<ReloadOutcome> Service::apply(config::Config next) {
     log::warn("setting needs a restart", {{"key", key}});
   }
   log::info("config reloaded", {{"config", source_.name}, {"changes", changes.applied.size()}});
+  for (const std::string& change : changes.applied) {
+    acme::AuditLog::Fields fields{{"config", source_.name}, {"change", change}};
+    certificates_->audit().note("config changed", std::move(fields));
+  }
   ReloadOutcome outcome;
   outcome.changes = std::move(changes);
   co_return outcome;

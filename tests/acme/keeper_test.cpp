@@ -361,6 +361,28 @@ TEST_CASE("stopping ends orders and wakes who waits") {
   CHECK(bench.outlet.served.contains("a.example"));
 }
 
+TEST_CASE("certificates of CAs and of the internal one leave their lines in the audit log") {
+  KeeperBench bench;
+  bench.issuer->failures = {issue_failure(Retry::later)};
+  bench.reconcile({bench.wanted("a.example"), bench.wanted("b.test", TlsMode::internal)});
+  bench.advance(75s);
+  REQUIRE(bench.keeper->renew("b.test").has_value());
+  bench.settle();
+  const std::string lines = *PosixFileSystem().read(bench.audit_path);
+  const auto says = [&lines](const std::string& event, const std::string& name,
+                             const std::string& ca) {
+    const std::string wanted =
+        R"("event":")" + event + R"(","name":")" + name + R"(","ca":")" + ca + "\"";
+    return lines.find(wanted) != std::string::npos;
+  };
+  CHECK(says("certificate ordered", "a.example", "main-ca"));
+  CHECK(says("certificate not obtained", "a.example", "main-ca"));
+  CHECK(says("certificate issued", "a.example", "main-ca"));
+  CHECK(says("certificate ordered", "b.test", "internal"));
+  CHECK(says("certificate issued", "b.test", "internal"));
+  CHECK(says("certificate renewed", "b.test", "internal"));
+}
+
 TEST_CASE("an operator's renewal does not wait for the due date") {
   KeeperBench bench;
   bench.reconcile({bench.wanted("a.example")});

@@ -227,7 +227,8 @@ struct KeeperBench {
   HelperPool helpers{1};
   ServedOutlet outlet;
   FakeAsk ask;
-  acme::AuditLog audit{"", nullptr, clock, helpers};
+  std::string audit_path = folder.path() + "/audit.jsonl";
+  acme::AuditLog audit{audit_path, std::make_shared<acme::PosixFileSystem>(), clock, helpers};
   std::shared_ptr<FakeIssuer> issuer = std::make_shared<FakeIssuer>(clock, "main-ca");
   std::shared_ptr<FakeIssuer> second = std::make_shared<FakeIssuer>(clock, "second-ca");
   std::shared_ptr<FakeIssuer> internal = std::make_shared<FakeIssuer>(clock, "internal");
