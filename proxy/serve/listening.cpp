@@ -34,9 +34,10 @@ Door::Door(asio::io_context& io, std::string name, net::ListenSocket listening)
     : address(std::move(name)),
       port(listening.port()),
       family(listening.family()),
-      socket(io, listening.release()) {}
+      socket(io, listening.release()),
+      pause(io) {}
 
-Listening::Listening(Worker& worker) : worker_(worker), room_(worker.io, Steady::max()) {
+Listening::Listening(Worker& worker) : worker_(worker) {
   worker_.connections.on_leave([this] { made_room(); });
 }
 
@@ -62,6 +63,11 @@ void Listening::remove_all() {
   while (!doors_.empty()) remove(doors_.begin()->first);
 }
 
+void Listening::made_room() {
+  if (pausing_ == 0) return;
+  for (const auto& [address, door] : doors_) door->pause.cancel();
+}
+
 std::size_t Listening::room() const {
   const auto snapshot = worker_.snapshot.take();
   std::size_t most = snapshot ? (*snapshot)->server().max_connections : 0;
@@ -83,8 +89,10 @@ awaitable<void> Listening::accept_all(std::shared_ptr<Door> door) {
     // Past the limit, or out of descriptors or memory: new connections wait in the kernel's queue,
     // those we have are served.
     if (free > 0) ++worker_.counters.accept_pauses;
-    room_.expires_after(pause_without_means);
-    co_await room_.async_wait(as_result);
+    ++pausing_;
+    door->pause.expires_after(pause_without_means);
+    co_await door->pause.async_wait(as_result);
+    --pausing_;
   }
 }
 

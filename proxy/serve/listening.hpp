@@ -19,6 +19,7 @@ struct Door {
   const std::uint16_t port;
   const int family;
   asio::posix::stream_descriptor socket;
+  asio::steady_timer pause;  // while nothing is accepted
 };
 
 /// What one worker listens on. Touch it on its worker only.
@@ -33,12 +34,12 @@ class Listening {
   /// Takes what waits in the queue, then closes the socket.
   void remove(const std::string& address);
   void remove_all();
-  /// Wakes who waits for room below the connection limit.
-  void made_room() { room_.cancel(); }
 
  private:
   enum class Accepted : std::uint8_t { one, none, no_means };
 
+  /// Wakes the doors that wait for room below the connection limit.
+  void made_room();
   awaitable<void> accept_all(std::shared_ptr<Door> door);
   Accepted accept_one(const std::shared_ptr<Door>& door);
   /// Accepts what is there, at most a batch. Returns false when the machine ran out of means.
@@ -47,7 +48,7 @@ class Listening {
 
   Worker& worker_;
   std::map<std::string, std::shared_ptr<Door>> doors_;
-  asio::steady_timer room_;  // set at Steady::max(), used as a condition
+  std::size_t pausing_ = 0;  // doors
 };
 
 /// Raises the soft limit of open files to the hard one. Returns how many of them connections may

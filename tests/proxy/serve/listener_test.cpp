@@ -12,12 +12,14 @@
 
 #include "proxy/serve/outlet.hpp"
 #include "tests/proxy/serve/bench.hpp"
+#include "tests/support/raw_socket.hpp"
 
 using namespace gatehouse;
 using namespace gatehouse::serve::test;
 using namespace std::chrono_literals;
 using asio::ip::tcp;
 using config::TlsMode;
+using gatehouse::test::RawSocket;
 using serve::Listeners;
 using serve::Workers;
 
@@ -224,5 +226,67 @@ TEST_CASE("a worker without descriptors pauses, and accepts again once it has so
   while (bench.worker->counters.requests == 0) bench.worker->io.run_one_for(1s);
   CHECK(bench.worker->counters.connections == 1);
   CHECK(holds(waiting.hear(page_end), "200 OK"));
+  bench.worker->listening->remove_all();
+}
+
+TEST_CASE("past max_connections clients wait in the kernel's queue until others leave") {
+  auto config = echo_config();
+  config.server.http.push_back(listen_on("second"));
+  config.server.max_connections = 2;
+  Bench bench(config);
+  bench.worker->listening = std::make_shared<serve::Listening>(*bench.worker);
+  std::uint16_t ports[2] = {};
+  for (int i = 0; i < 2; ++i) {
+    net::ListenAddress where;
+    where.kind = net::ListenAddress::Kind::address;
+    where.address = asio::ip::address_v4::loopback();
+    auto socket = net::ListenSocket::open(where);
+    REQUIRE(socket);
+    ports[i] = socket->port();
+    bench.worker->listening->add(i == 0 ? "plain" : "second", std::move(*socket));
+  }
+  std::vector<std::unique_ptr<RawSocket>> clients;
+  const auto come = [&](std::uint16_t port) {
+    clients.push_back(RawSocket::connect(port));
+    clients.back()->send(request);
+  };
+  const auto until = [&](const std::function<bool()>& done) {
+    const auto give_up = std::chrono::steady_clock::now() + 10s;
+    while (!done()) {
+      REQUIRE(std::chrono::steady_clock::now() < give_up);
+      bench.worker->io.restart();
+      bench.worker->io.run_one_for(1ms);
+      for (const auto& client : clients) client->move();
+    }
+  };
+  const auto answered = [&](std::size_t which) {
+    return clients[which]->received.ends_with(page_end);
+  };
+  come(ports[0]);
+  come(ports[1]);
+  until([&] { return answered(0) && answered(1); });
+  CHECK(bench.worker->connections.count() == 2);
+
+  come(ports[0]);
+  come(ports[1]);
+  clients[0]->send(request);  // those who are in are served
+  clients[0]->received.clear();
+  until([&] { return answered(0); });
+  // Two doors that wait must not keep each other awake.
+  int turns = 0;
+  bench.worker->io.restart();
+  while (turns < 1000 && bench.worker->io.poll_one() > 0) ++turns;
+  CHECK(turns < 1000);
+  CHECK(bench.worker->connections.count() == 2);
+  CHECK(clients[2]->received.empty());
+  CHECK(clients[3]->received.empty());
+  CHECK_FALSE(clients[2]->ended());
+
+  clients[0]->close();
+  until([&] { return answered(2) || answered(3); });
+  CHECK(bench.worker->connections.count() == 2);
+  clients[1]->close();
+  until([&] { return answered(2) && answered(3); });
+  CHECK(bench.worker->counters.connections == 4);
   bench.worker->listening->remove_all();
 }
