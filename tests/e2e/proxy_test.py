@@ -455,6 +455,36 @@ tls.mode = "off"
             self.s_client(version, "-sess_out", ticket, *name)
             self.assertIn("Reused", self.s_client(version, "-sess_in", ticket, *name).stdout)
 
+    def test_a_client_without_sni_is_served_by_the_address_it_came_to(self):
+        self.https = free_port()
+        Gatehouse(self.scene, f"""
+[server]
+http = []
+https = [":{self.https}"]
+data_dir = "{self.scene.path('data')}"
+[[site]]
+hosts = ["127.0.0.1"]
+tls.mode = "internal"
+respond.body = "one"
+[[site]]
+hosts = ["127.0.0.2"]
+tls.mode = "internal"
+respond.body = "two"
+""")
+        self.root = self.scene.path("data", "internal-ca", "root.pem")
+        wait_for(lambda: os.path.exists(self.root), "the internal CA's root")
+        for address, expected in (("127.0.0.1", b"one"), ("127.0.0.2", b"two")):
+            with self.subTest(address):
+                raw = socket.create_connection((address, self.https), timeout=30 * PATIENCE)
+                # An address is verified, but never sent as SNI.
+                with tls_context(self.root).wrap_socket(raw, server_hostname=address) as stream:
+                    names = stream.getpeercert()["subjectAltName"]
+                    self.assertEqual(names, (("IP Address", address),))
+                    self.assertEqual(request_over(stream, address)[2], expected)
+        raw = socket.create_connection(("127.0.0.3", self.https), timeout=30 * PATIENCE)
+        with self.assertRaises(ssl.SSLError):
+            tls_context(verify=False).wrap_socket(raw, server_hostname="127.0.0.3")
+
     def test_plain_http_on_the_tls_port_gets_a_plain_answer(self):
         self.gatehouse()
         out = raw_exchange(self.https, b"GET / HTTP/1.1\r\nHost: app.localhost\r\n\r\n")

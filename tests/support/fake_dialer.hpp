@@ -33,7 +33,7 @@ class FakeDialer final : public net::Dialer {
     if (next_.empty() && hanging_) {
       auto executor = co_await asio::this_coro::executor;
       asio::steady_timer parked(executor, Steady::max());
-      co_await parked.async_wait(as_result);
+      for (;;) co_await parked.async_wait(as_result);  // until cancelled
     }
     if (next_.empty() || next_.front() == nullptr) {
       if (!next_.empty()) next_.pop_front();

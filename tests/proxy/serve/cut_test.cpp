@@ -181,3 +181,22 @@ TEST_CASE("a request that is cut leaves its line in the log, and its connection 
   CHECK(line["host"] == "a.example");
   CHECK(lines.find('\n') == lines.size() - 1);
 }
+
+TEST_CASE("a tunnel goes on when its connection is retired, until it is cut") {
+  Bench bench(house());
+  const auto server = bench.dialer.lead();
+  server->send(switched);
+  const auto client = bench.connect();
+  bench.ask(client, websocket);
+  bench.worker->connections.retire();
+  bench.advance(30s);
+  CHECK(bench.ask(client, "up").empty());
+  CHECK(server->written().ends_with("up"));
+  server->send("down");
+  bench.settle();
+  CHECK(client->take_written() == "down");
+  CHECK_FALSE(client->closed());
+  cut(bench);
+  CHECK(client->closed());
+  CHECK(server->closed());
+}
