@@ -25,7 +25,9 @@ H1ClientConnection::H1ClientConnection(std::unique_ptr<net::Stream> stream, net:
       reader_(*stream_, pool, Pace(), limits),
       writer_(*stream_, pool, Pace()) {}
 
-bool H1ClientConnection::quiet() { return reader_.unread().empty() && stream_->silent(); }
+bool H1ClientConnection::quiet() {
+  return reader_.unread().empty() && stream_->silent() && !stream_->worn();
+}
 
 // --- the request --------------------------------------------------------------------------------
 

@@ -145,7 +145,7 @@ void H1ServerConnection::reset_exchange() {
 
 Result<ServerExchange*> H1ServerConnection::begin_exchange() {
   ++requests_;
-  keep_alive_ = persists(head_.version, head_.fields) && !draining_ &&
+  keep_alive_ = persists(head_.version, head_.fields) && !draining_ && !stream_.worn() &&
                 (settings_.requests == 0 || requests_ < settings_.requests);
   continue_wanted_ = head_.expects_continue;
   reader_.begin_body(head_.length);

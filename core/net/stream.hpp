@@ -55,6 +55,9 @@ class Stream {
   /// kernel, and never waits. What a protocol below says to itself (a TLS session ticket) is taken
   /// in and does not count. For a stream that nobody reads at the moment.
   virtual bool silent() = 0;
+  /// True when what secures the stream has done nearly all it may: the message under way should be
+  /// its last.
+  virtual bool worn() const { return false; }
   /// The descriptor below, -1 where there is none (tests); for socket options and peer names.
   virtual int descriptor() const { return -1; }
 

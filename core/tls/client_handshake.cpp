@@ -31,12 +31,15 @@ class OpenClientPolicy final : public ClientPolicy {
  public:
   Result<void> build(const Settings& settings);
   SSL_CTX* context() const { return context_.get(); }
+  const RecordLimits& limits() const { return limits_; }
 
  private:
+  RecordLimits limits_;
   SslContext context_;
 };
 
 Result<void> OpenClientPolicy::build(const Settings& settings) {
+  limits_ = settings.limits;
   context_.reset(SSL_CTX_new(TLS_client_method()));
   SSL_CTX* const context = context_.get();
   if (context == nullptr) return broken("TLS client");
@@ -91,7 +94,9 @@ Result<std::shared_ptr<const ClientPolicy>> ClientPolicy::make(const Settings& s
 awaitable<Result<std::unique_ptr<net::Stream>>> connect_tls(
     std::unique_ptr<net::Stream> under, std::shared_ptr<const ClientPolicy> policy,
     std::string server_name) {
-  Session session(static_cast<const OpenClientPolicy&>(*policy).context(), std::move(under));
+  const auto& open_policy = static_cast<const OpenClientPolicy&>(*policy);
+  const RecordLimits limits = open_policy.limits();
+  Session session(open_policy.context(), std::move(under));
   SSL_set_connect_state(session.ssl());
   if (!expect(session.ssl(), server_name)) {
     co_return broken("server name '" + server_name + "'");
@@ -111,7 +116,7 @@ awaitable<Result<std::unique_ptr<net::Stream>>> connect_tls(
   SessionFacts facts = session.facts();
   facts.sni = server_name;
   std::unique_ptr<net::Stream> stream =
-      detail::make_records(std::move(session), std::move(facts), std::move(policy));
+      detail::make_records(std::move(session), std::move(facts), std::move(policy), limits);
   co_return std::move(stream);
 }
 

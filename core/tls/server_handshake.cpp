@@ -23,8 +23,8 @@ const std::vector<std::string>& challenge_protocol() {
 
 class ServerShake final : public ServerHandshake, private detail::HandshakeHooks {
  public:
-  ServerShake(std::unique_ptr<net::Stream> under, HelloJudge& judge)
-      : judge_(judge), session_(OpenPolicy::front().context(), std::move(under)) {
+  ServerShake(std::unique_ptr<net::Stream> under, HelloJudge& judge, const RecordLimits& limits)
+      : judge_(judge), session_(OpenPolicy::front().context(), std::move(under)), limits_(limits) {
     SSL_set_accept_state(session_.ssl());
     SSL_set_app_data(session_.ssl(), static_cast<HandshakeHooks*>(this));
   }
@@ -54,6 +54,7 @@ class ServerShake final : public ServerHandshake, private detail::HandshakeHooks
   HelloJudge& judge_;
   std::shared_ptr<const ServerPolicy> policy_;
   Session session_;
+  RecordLimits limits_;
   SessionFacts facts_;
   bool decided_ = false;
   bool refused_ = false;
@@ -163,14 +164,15 @@ void ServerShake::refuse(std::uint8_t alert) {
 
 std::unique_ptr<net::Stream> ServerShake::finish() {
   SSL_set_app_data(session_.ssl(), nullptr);
-  return detail::make_records(std::move(session_), facts_, std::move(policy_));
+  return detail::make_records(std::move(session_), facts_, std::move(policy_), limits_);
 }
 
 }  // namespace
 
 std::unique_ptr<ServerHandshake> ServerHandshake::make(std::unique_ptr<net::Stream> under,
-                                                       HelloJudge& judge) {
-  return std::make_unique<ServerShake>(std::move(under), judge);
+                                                       HelloJudge& judge,
+                                                       const RecordLimits& limits) {
+  return std::make_unique<ServerShake>(std::move(under), judge, limits);
 }
 
 }  // namespace gatehouse::tls

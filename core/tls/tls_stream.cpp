@@ -22,11 +22,17 @@ constexpr int most_peeks = 4;
 /// Moves records with the SSL that shook hands.
 class SslRecords final : public TlsStream {
  public:
-  SslRecords(Session session, SessionFacts facts, std::shared_ptr<const void> held)
+  SslRecords(Session session, SessionFacts facts, std::shared_ptr<const void> held,
+             const RecordLimits& limits)
       : TlsStream(session.wire().under().side()),
         held_(std::move(held)),
         session_(std::move(session)),
-        facts_(std::move(facts)) {}
+        facts_(std::move(facts)),
+        limits_(limits),
+        renewable_(SSL_version(session_.ssl()) >= TLS1_3_VERSION) {
+    SSL_set_ex_data(session_.ssl(), place(), this);
+    SSL_set_info_callback(session_.ssl(), on_step);
+  }
 
   IoResult try_read(std::span<char> into) override;
   IoResult try_write(std::string_view from) override;
@@ -36,6 +42,7 @@ class SslRecords final : public TlsStream {
   void close() noexcept override { under().close(); }
   bool pending() const override;
   bool silent() override;
+  bool worn() const override { return !renewable_ && sealed_ >= limits_.sealed_by_key; }
   int descriptor() const override { return session_.wire().under().descriptor(); }
   const SessionFacts& facts() const override { return facts_; }
 
@@ -44,6 +51,13 @@ class SslRecords final : public TlsStream {
   IoState after_read(int code);
   IoResult sent(IoState state, std::size_t bytes);
   IoResult dead() { return {IoState::failed, 0}; }
+  /// Where an SSL remembers its SslRecords; its app data belongs to the handshake.
+  static int place() {
+    static const int index = SSL_get_ex_new_index(0, nullptr, nullptr, nullptr, nullptr);
+    return index;
+  }
+  static void on_step(const SSL* ssl, int where, int value) noexcept;
+  bool renew_key();
 
   std::shared_ptr<const void> held_;
   Session session_;
@@ -53,7 +67,34 @@ class SslRecords final : public TlsStream {
   IoState end_ = IoState::end;
   bool broken_ = false;  // a fatal error: the SSL must not be touched again
   bool shut_ = false;
+  RecordLimits limits_;
+  bool renewable_;              // TLS 1.3
+  std::uint64_t sealed_ = 0;    // records, by the key in use
+  std::uint32_t messages_ = 0;  // handshake messages since the last data
 };
+
+/// Called within OpenSSL at each step of a handshake, so never for data. These states are passed
+/// once for each message that may come after it.
+void SslRecords::on_step(const SSL* ssl, int where, int) noexcept {
+  if ((where & SSL_CB_LOOP) == 0) return;
+  const OSSL_HANDSHAKE_STATE state = SSL_get_state(ssl);
+  if (state != TLS_ST_SR_KEY_UPDATE && state != TLS_ST_CR_KEY_UPDATE &&
+      state != TLS_ST_CR_SESSION_TICKET) {
+    return;
+  }
+  // Each costs us a key and many fit into one read, which goes on as long as some come.
+  auto* self = static_cast<SslRecords*>(SSL_get_ex_data(ssl, place()));
+  if (++self->messages_ > self->limits_.messages_without_data) self->session_.wire().end_reading();
+}
+
+/// Before the key has sealed more than it should. False: there is no going on.
+bool SslRecords::renew_key() {
+  if (!renewable_) return sealed_ < limits_.sealed_by_key + limits_.sealed_by_key / 3;
+  SSL* const ssl = session_.ssl();
+  sealed_ = 0;
+  // The second call sends the message at once.
+  return SSL_key_update(ssl, SSL_KEY_UPDATE_NOT_REQUESTED) == 1 && SSL_do_handshake(ssl) == 1;
+}
 
 IoResult SslRecords::try_read(std::span<char> into) {
   if (read_over_) return {end_, 0};
@@ -66,6 +107,7 @@ IoResult SslRecords::try_read(std::span<char> into) {
     std::size_t got = 0;
     const int result = SSL_read_ex(ssl, into.data() + total, into.size() - total, &got);
     total += got;
+    if (got > 0) messages_ = 0;
     if (result != 1) {
       state = after_read(SSL_get_error(ssl, result));
       break;
@@ -96,7 +138,9 @@ IoState SslRecords::after_read(int code) {
       break;
   }
   broken_ = true;
-  if (session_.wire().last_read() == IoState::failed) {
+  if (session_.wire().reading_ended()) {
+    fail(Fault::limit, "TLS: too many handshake messages without data");
+  } else if (session_.wire().last_read() == IoState::failed) {
     fail(under().error());
   } else if (session_.wire().last_read() == IoState::end) {
     // Somebody between us could have cut the stream short (RFC 8446 §6.1).
@@ -143,6 +187,12 @@ IoResult SslRecords::try_write(std::string_view from) {
   const std::size_t most = std::min(from.size(), most_at_once);
   ERR_clear_error();
   while (total < most) {
+    if (sealed_ >= limits_.sealed_by_key && !renew_key()) {
+      broken_ = true;
+      fail(Fault::limit, "TLS: the connection's key has sealed all it may");
+      wire.flush();
+      return dead();
+    }
     std::size_t put = 0;
     if (SSL_write_ex(ssl, from.data() + total, most - total, &put) != 1) {
       // The wire takes everything, so this is no "not yet".
@@ -152,6 +202,7 @@ IoResult SslRecords::try_write(std::string_view from) {
       return dead();
     }
     total += put;
+    ++sealed_;  // SSL_MODE_ENABLE_PARTIAL_WRITE: each call seals one record
   }
   return sent(wire.flush(), total);
 }
@@ -198,8 +249,10 @@ void SslRecords::shutdown_write() {
 }  // namespace
 
 std::unique_ptr<TlsStream> make_records(Session session, SessionFacts facts,
-                                        std::shared_ptr<const void> held) {
-  return std::make_unique<SslRecords>(std::move(session), std::move(facts), std::move(held));
+                                        std::shared_ptr<const void> held,
+                                        const RecordLimits& limits) {
+  return std::make_unique<SslRecords>(std::move(session), std::move(facts), std::move(held),
+                                      limits);
 }
 
 }  // namespace detail

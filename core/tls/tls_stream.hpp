@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -17,6 +18,16 @@ struct SessionFacts {
   bool resumed = false;
   std::string policy_id;   // server side
   bool challenge = false;  // it was a CA's tls-alpn-01 probe: close now
+};
+
+/// How far the keys of one connection are used.
+struct RecordLimits {
+  /// Records that one key seals. RFC 8446 §5.5: AES-GCM carries 2^24.5 full ones. TLS 1.3 goes on
+  /// with a new key; TLS 1.2 has none, so there the stream is worn() from here on, and fails when a
+  /// third more are sealed.
+  std::uint64_t sealed_by_key = std::uint64_t{1} << 24;
+  /// Handshake messages (KeyUpdate, tickets) taken from a peer that sends no data between them.
+  std::uint32_t messages_without_data = 64;
 };
 
 /// TLS over another Stream: an `SSL` with a small BIO of our own that reads and writes that stream
@@ -41,7 +52,7 @@ class ServerHandshake {
  public:
   /// `judge` outlives the handshake.
   static std::unique_ptr<ServerHandshake> make(std::unique_ptr<net::Stream> under,
-                                               HelloJudge& judge);
+                                               HelloJudge& judge, const RecordLimits& limits = {});
   virtual ~ServerHandshake() = default;
 
   enum class Step : std::uint8_t {
@@ -73,6 +84,7 @@ class ClientPolicy {
     std::string roots_file;  // PEM; empty: the system's store
     std::vector<std::string> alpn;
     std::shared_ptr<const Certificate> identity;  // shown to a server that asks; null: none
+    RecordLimits limits;
   };
   static Result<std::shared_ptr<const ClientPolicy>> make(const Settings& settings);
   virtual ~ClientPolicy() = default;

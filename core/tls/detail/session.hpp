@@ -46,6 +46,7 @@ awaitable<Result<void>> flush(Wire& wire);
 
 /// The record mover over a session whose handshake is done. `held` lives as long as the stream.
 std::unique_ptr<TlsStream> make_records(Session session, SessionFacts facts,
-                                        std::shared_ptr<const void> held);
+                                        std::shared_ptr<const void> held,
+                                        const RecordLimits& limits);
 
 }  // namespace gatehouse::tls::detail

@@ -9,6 +9,10 @@ using net::IoState;
 
 namespace {
 
+/// What one call into OpenSSL may write at most: a peer that makes us answer and takes no answer
+/// must not fill our memory. Four full records and what goes with them are far less.
+constexpr std::size_t most_outgoing = 256 * 1024;
+
 /// The octets one call into OpenSSL wrote: one a thread, because between calls it is empty.
 std::string& outgoing() {
   thread_local std::string octets;
@@ -23,6 +27,7 @@ struct Wire::Calls {
 
   static int write(BIO* bio, const char* data, int size) noexcept {
     BIO_clear_retry_flags(bio);
+    if (outgoing().size() + wire(bio).unsent_.size() > most_outgoing) return -1;
     try {
       outgoing().append(data, static_cast<std::size_t>(size));
     } catch (...) {
@@ -35,6 +40,7 @@ struct Wire::Calls {
     BIO_clear_retry_flags(bio);
     Wire& self = wire(bio);
     if (size <= 0) return 0;
+    if (self.reading_ended_) return -1;
     try {
       const IoResult got =
           self.under_->try_read(std::span<char>(data, static_cast<std::size_t>(size)));

@@ -23,6 +23,9 @@ class Wire {
   bool attach(ssl_st* ssl);
   /// done: nothing is left. want_write: some is, wait and call again. failed: see under().error().
   net::IoState flush();
+  /// Nothing more is read for the SSL: its call under way fails.
+  void end_reading() { reading_ended_ = true; }
+  bool reading_ended() const { return reading_ended_; }
   /// How the last read for the SSL ended.
   net::IoState last_read() const { return last_read_; }
   net::Stream& under() { return *under_; }
@@ -34,6 +37,7 @@ class Wire {
   std::unique_ptr<net::Stream> under_;
   std::string unsent_;
   net::IoState last_read_ = net::IoState::want_read;
+  bool reading_ended_ = false;
 };
 
 }  // namespace gatehouse::tls::detail

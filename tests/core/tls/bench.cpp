@@ -34,9 +34,9 @@ CertificateHandle certificates_for(const std::string& host) {
   return make_certificate_set({certificate_for(host)});
 }
 
-ServerEnd::ServerEnd() {
+ServerEnd::ServerEnd(const RecordLimits& limits) {
   auto stream = std::make_unique<ScriptedStream>(script, clock);
-  shake = ServerHandshake::make(std::move(stream), *this);
+  shake = ServerHandshake::make(std::move(stream), *this, limits);
 }
 
 HelloAnswer ServerEnd::judge(const Hello& hello) noexcept {

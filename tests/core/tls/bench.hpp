@@ -26,7 +26,7 @@ CertificateHandle certificates_for(const std::string& host);
 /// A server's end of one connection, judged by `answer`.
 class ServerEnd final : public HelloJudge {
  public:
-  ServerEnd();
+  explicit ServerEnd(const RecordLimits& limits = {});
 
   HelloAnswer judge(const Hello& hello) noexcept override;
   /// Answers with `certificates` under `policy`.

@@ -45,7 +45,8 @@ std::string noise(std::size_t size) {
 
 /// Both ends of ours, joined in memory on one thread.
 struct Pair {
-  explicit Pair(const std::string& host = "a.example") {
+  explicit Pair(const std::string& host = "a.example", const RecordLimits& served_limits = {})
+      : server(served_limits) {
     server.serve(server_policy(), certificates_for(host));
     join(server.script, client_script);
   }
@@ -289,6 +290,35 @@ TEST_CASE("a client that changes its keys is answered and understood") {
   CHECK(std::string_view(buffer, got.bytes) == "with new keys");
   CHECK(served->try_write("understood").state == IoState::done);
   CHECK(client.read(server) == "understood");
+}
+
+TEST_CASE("a client of ours changes its key before it has sealed too much") {
+  ClientPolicy::Settings settings = trusting();
+  settings.limits.sealed_by_key = 3;
+  SUBCASE("data goes on both ways") {
+    RecordLimits limits;
+    limits.sealed_by_key = 2;
+    Pair pair("a.example", limits);
+    REQUIRE(pair.shake("a.example", settings));
+    const std::string octets = noise(500'000);
+    CHECK(pair.carry(*pair.client, *pair.served, octets) == octets);
+    CHECK(pair.carry(*pair.served, *pair.client, octets) == octets);
+    CHECK(pair.carry(*pair.client, *pair.served, "end") == "end");
+  }
+  SUBCASE("with the fourth record, not with the third") {
+    RecordLimits limits;
+    limits.messages_without_data = 0;  // ends at the first KeyUpdate
+    Pair pair("a.example", limits);
+    REQUIRE(pair.shake("a.example", settings));
+    for (int record = 1; record <= 3; ++record) {
+      CHECK(pair.carry(*pair.client, *pair.served, "octets") == "octets");
+    }
+    CHECK(pair.client->try_write("octets").state == IoState::done);
+    char buffer[100];
+    CHECK(pair.served->try_read(buffer).bytes == 6);  // it came with the KeyUpdate
+    CHECK(pair.served->try_read(buffer).state == IoState::failed);
+    CHECK(pair.served->error().fault() == Fault::limit);
+  }
 }
 
 TEST_CASE("a TLS 1.2 client may not renegotiate") {
