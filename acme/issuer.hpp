@@ -44,8 +44,9 @@ struct IssueFailure {
   Wall not_before{};      // with Retry::at_time
   bool whole_ca = false;  // true: any name would fail (account, CA down, its limits); else this one
   bool names_fault = false;  // true: about the names or their DNS, a second CA may say the same
-  std::string problem;       // the ACME error type without its URN prefix; empty: none was given
-  std::string detail;        // one line for operators, escaped and cut short
+  bool failed_validation = false;  // the CA looked at a challenge's answer and did not like it
+  std::string problem;  // the ACME error type without its URN prefix; empty: none was given
+  std::string detail;   // one line for operators, escaped and cut short
   std::vector<std::string> names;  // the names it is about, where the CA said so
 };
 

@@ -370,8 +370,10 @@ Standing Keeper::standing_of(const Entry& entry, const Slot& slot) const {
   for (std::size_t at = 0; at < cas.size(); ++at) {
     CaStanding ca;
     if (at < slot.backoffs.size()) ca.backoff = slot.backoffs[at];
-    const auto trouble = ca_trouble_.find(cas[at].issuer->storage_name());
+    const std::string& folder = cas[at].issuer->storage_name();
+    const auto trouble = ca_trouble_.find(folder);
     if (trouble != ca_trouble_.end()) ca.paused_until = trouble->second.next_attempt;
+    ca.paused_until = std::max(ca.paused_until, budget_opens(entry, slot, folder));
     standing.cas.push_back(std::move(ca));
   }
   return standing;

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "acme/audit.hpp"
+#include "acme/budget.hpp"
 #include "acme/certificate_source.hpp"
 #include "acme/lifetime.hpp"
 #include "acme/on_demand.hpp"
@@ -101,6 +102,11 @@ class Keeper final : public CertificateSource {
   struct FilesFound;
   class Task;
   class Leased;
+  /// What a CA's limits have left, and whether it is being written down.
+  struct Ledger {
+    Budget budget;
+    enum class Paper : std::uint8_t { same, writing, outdated } paper = Paper::same;
+  };
   using EntryPointer = std::shared_ptr<Entry>;
   using LeasePointer = std::shared_ptr<Leased>;
   enum class Lane : std::uint8_t { admit, load, order, on_demand };
@@ -143,7 +149,7 @@ class Keeper final : public CertificateSource {
   awaitable<bool> still_allowed(EntryPointer entry);
   awaitable<LeasePointer> take_lease(EntryPointer entry);
   awaitable<IssueOutcome> issue(CaChoice choice, IssueRequest request, LeasePointer lease,
-                                bool staging_first);
+                                bool staging_first, Expense expense);
   awaitable<IssueOutcome> issue_under(std::shared_ptr<Issuer> issuer, IssueRequest request,
                                       LeasePointer lease);
   awaitable<void> accept(EntryPointer entry, std::size_t slot, std::uint64_t generation,
@@ -152,6 +158,14 @@ class Keeper final : public CertificateSource {
                          std::size_t ca, IssueFailure failure);
   awaitable<void> publish(EntryPointer entry);
   IssueRequest request_for(const Entry& entry, std::size_t slot) const;
+
+  // keeper_budget.cpp: what the CAs' limits have left
+  static Expense expense_of(const Entry& entry, const Slot& slot, const std::string& folder);
+  Wall budget_opens(const Entry& entry, const Slot& slot, const std::string& folder) const;
+  awaitable<void> open_ledgers(EntryPointer entry);
+  void count(const std::string& folder, const Expense& expense, const IssueOutcome& outcome);
+  awaitable<void> write_down(std::string folder);
+  void explain_wait(Entry& entry, Wall until);
 
   Parts parts_;
   OnDemandGate gate_;
@@ -168,6 +182,7 @@ class Keeper final : public CertificateSource {
   std::array<std::size_t, 4> at_work_{};  // by Lane
   std::uint64_t sequence_ = 0;
   std::map<std::string, Backoff> ca_trouble_;  // of CAs that fail as a whole, by folder
+  std::map<std::string, Ledger> ledgers_;      // of CAs that were ordered from, by folder
   asio::steady_timer wake_;
   std::size_t waiting_ = 0;
   enum class Mode : std::uint8_t { idle, running, stopping } mode_ = Mode::idle;

@@ -361,7 +361,11 @@ awaitable<void> Keeper::admit(EntryPointer entry, asio::ip::address client) {
   auto loading = load_slots(entry);
   co_await std::move(loading);
   if (entry->kind != Entry::Kind::lazy || servable(*entry) != nullptr) co_return;
-  if (!choose(*entry).order) co_return;  // the back-off of an earlier failure, from storage
+  const Choice choice = choose(*entry);
+  if (!choice.order) {  // the back-off of an earlier failure, from storage; or the CA's limits
+    explain_wait(*entry, choice.soonest);
+    co_return;
+  }
   auto spent = gate_.spend(entry->host, client);
   if (spent) co_return;
   log::warn("issuance limited", {{"name", entry->host}, {"why", spent.error().detail()}});
@@ -421,6 +425,8 @@ awaitable<void> Keeper::order(EntryPointer entry, Lane lane) {
     // Whoever held the lease before may have done our work.
     auto loading = load_slots(entry);
     co_await std::move(loading);
+    auto opening = open_ledgers(entry);
+    co_await std::move(opening);
   }
   auto ordering = order_held(entry, lease);
   co_await std::move(ordering);
@@ -436,7 +442,10 @@ awaitable<void> Keeper::order_held(EntryPointer entry, LeasePointer lease) {
     const bool internal = entry->wanted.mode == TlsMode::internal;
     if (internal != (lease == nullptr)) co_return;
     const Choice choice = choose(*entry);
-    if (!choice.order) co_return;
+    if (!choice.order) {
+      explain_wait(*entry, choice.soonest);
+      co_return;
+    }
     auto ordering = order_slot(entry, choice.slot, choice.order->ca, lease);
     co_await std::move(ordering);
   }
@@ -470,7 +479,8 @@ awaitable<void> Keeper::order_slot(EntryPointer entry, std::size_t slot, std::si
       {"name", entry->host}, {"ca", folder}, {"key_type", entry->slots[slot].key_type}};
   parts_.audit.note("certificate ordered", std::move(fields));
   const bool staging_first = entry->slots[slot].backoffs[ca].attempts > 0;
-  auto issuing = issue(choice, request_for(*entry, slot), lease, staging_first);
+  const Expense expense = expense_of(*entry, entry->slots[slot], folder);
+  auto issuing = issue(choice, request_for(*entry, slot), lease, staging_first, expense);
   auto outcome = co_await std::move(issuing);
   if (outcome) {
     auto accepting = accept(entry, slot, generation, ca, std::move(*outcome));
@@ -482,7 +492,7 @@ awaitable<void> Keeper::order_slot(EntryPointer entry, std::size_t slot, std::si
 }
 
 awaitable<IssueOutcome> Keeper::issue(CaChoice choice, IssueRequest request, LeasePointer lease,
-                                      bool staging_first) {
+                                      bool staging_first, Expense expense) {
   // After a failure the CA's test endpoint is asked first: what fails there would fail here too,
   // and costs nothing of the limits.
   if (staging_first && choice.staging != nullptr) {
@@ -496,9 +506,12 @@ awaitable<IssueOutcome> Keeper::issue(CaChoice choice, IssueRequest request, Lea
   }
   auto first = issue_under(choice.issuer, request, lease);
   auto outcome = co_await std::move(first);
+  count(choice.issuer->storage_name(), expense, outcome);
   if (outcome || outcome.error().retry != Retry::now) co_return outcome;
   auto second = issue_under(choice.issuer, std::move(request), lease);
-  co_return co_await std::move(second);
+  outcome = co_await std::move(second);
+  count(choice.issuer->storage_name(), expense, outcome);
+  co_return outcome;
 }
 
 namespace {

@@ -193,6 +193,7 @@ IssueFailure failure_of(const CaError& error, Wall now) {
   failure.retry = retry_of(reaction);
   failure.whole_ca = whom == About::ca;
   failure.names_fault = whom == About::name;
+  failure.failed_validation = error.doing == Doing::validation;
   failure.detail = error.error.detail();
   if (error.problem) {
     failure.problem = error.problem->type;

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "acme/budget.hpp"
 #include "acme/order_store.hpp"
 #include "core/base/clock.hpp"
 #include "core/base/error.hpp"
@@ -54,6 +55,10 @@ class Storage : public OrderStore {
   virtual Result<std::vector<std::string>> certificate_cas() = 0;
   virtual Result<std::vector<std::string>> certificate_hosts(const std::string& ca) = 0;
 
+  /// Empty: nothing was written yet. Fault::bad_message: damaged, begin afresh.
+  virtual Result<std::optional<Budget>> load_budget(const std::string& ca) = 0;
+  virtual Result<void> save_budget(const std::string& ca, const Budget& budget) = 0;
+
   struct Lease {
     std::string name;
     std::string token;  // whoever holds this, holds the lease
@@ -70,5 +75,8 @@ class Storage : public OrderStore {
 /// meta.json (acme/wire_meta.cpp).
 std::string to_json(const CertificateMeta& meta);
 Result<CertificateMeta> certificate_meta_from_json(std::string_view text);
+/// budget.json (acme/wire_budget.cpp).
+std::string to_json(const Budget& budget);
+Result<Budget> budget_from_json(std::string_view text);
 
 }  // namespace gatehouse::acme

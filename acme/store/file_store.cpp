@@ -276,6 +276,23 @@ Result<void> FileStore::remove_order(const std::string& ca, const std::string& h
   return files_.remove(at(*path));
 }
 
+Result<std::optional<Budget>> FileStore::load_budget(const std::string& ca) {
+  auto where = account_folder(ca);
+  if (!where) return where.error();
+  auto text = read_if_there(*where + "/budget.json", Privacy::plain);
+  if (!text) return text.error();
+  if (!*text) return std::optional<Budget>();
+  auto budget = budget_from_json(**text);
+  if (!budget) return damaged(at(*where + "/budget.json"), budget.error().detail());
+  return std::optional<Budget>(std::move(*budget));
+}
+
+Result<void> FileStore::save_budget(const std::string& ca, const Budget& budget) {
+  auto where = account_folder(ca);
+  if (!where) return where.error();
+  return save_file(*where + "/budget.json", to_json(budget));
+}
+
 // --- certificates ----------------------------------------------------------------------------
 
 Result<void> FileStore::move_up(const std::string& where) {

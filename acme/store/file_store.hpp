@@ -52,6 +52,9 @@ class FileStore final : public Storage {
   Result<std::vector<std::string>> certificate_cas() override;
   Result<std::vector<std::string>> certificate_hosts(const std::string& ca) override;
 
+  Result<std::optional<Budget>> load_budget(const std::string& ca) override;
+  Result<void> save_budget(const std::string& ca, const Budget& budget) override;
+
   Result<Lease> take_lease(const std::string& name) override;
   Result<Lease> renew_lease(const Lease& lease) override;
   void release_lease(const Lease& lease) override;
