@@ -12,6 +12,7 @@
 #include "core/tls/certificate_authority.hpp"
 #include "core/tls/certificate_request.hpp"
 #include "core/tls/digest.hpp"
+#include "core/tls/self_handshake.hpp"
 
 namespace gatehouse::acme {
 namespace {
@@ -86,6 +87,8 @@ Result<tls::CertificatePointer> proven(const std::string& chain_pem, const std::
   if ((*certificate)->not_before() > now + tolerated_skew) {
     return Error(Fault::bad_message, Side::ca, "the certificate is not valid yet");
   }
+  auto shaken = tls::shake_hands_with_ourselves(**certificate);
+  if (!shaken) return shaken.error();
   return certificate;
 }
 
