@@ -14,7 +14,6 @@ namespace {
 using namespace std::chrono_literals;
 using config::TlsMode;
 
-constexpr std::size_t most_lazy = 100'000;
 constexpr std::array<std::size_t, 4> most_at_work{1024, 16, 8, 8};  // by Lane
 // The longest the schedule sleeps: a machine that was suspended or whose date jumped is noticed
 // after so long.
@@ -114,6 +113,7 @@ void Keeper::reconcile(Plan plan) {
   if (mode_ == Mode::idle) {
     mode_ = Mode::running;
     crew_.add(watch());
+    crew_.add(patrol());
   }
   pump();
   wake();
@@ -311,6 +311,16 @@ awaitable<Result<tls::CertificateHandle>> Keeper::obtain_here(std::string host,
     co_return Error(Fault::limit, Side::client, host + ": max_waiting handshakes wait");
   auto entry = entry_for(host, client);
   if (!entry) co_return entry.error();
+  if ((*entry)->unasked) {
+    auto deciding = gate_.decide(host, client, AskReason::load);
+    auto allowed = co_await std::move(deciding);
+    if (!allowed) co_return allowed.error();
+    entry = entry_for(host, client);  // that one may have come to its end meanwhile
+    if (!entry) co_return entry.error();
+    (*entry)->unasked = false;
+    auto publishing = publish(*entry);
+    co_await std::move(publishing);
+  }
   auto here = servable(**entry);
   if (here == nullptr) co_return co_await wait_for(std::move(*entry));
   // A worker had no room for it, or came late: it is given to all of them again.
@@ -424,7 +434,7 @@ void Keeper::schedule(const EntryPointer& entry) {
     to_load_.push_back(entry);
   } else if (choice.order) {
     entry->phase = Entry::Phase::to_order;
-    if (entry->kind == Entry::Kind::lazy && servable(*entry) == nullptr)
+    if (entry->kind == Entry::Kind::lazy && !entry->unasked && servable(*entry) == nullptr)
       to_order_on_demand_.push_back(entry);
     else
       to_order_.emplace(std::pair(choice.order->urgency, ++sequence_), entry);
@@ -439,6 +449,10 @@ void Keeper::settle(const EntryPointer& entry) {
     return;
   }
   schedule(entry);
+  if (entry->unasked && !entry->busy()) {
+    forget(entry);
+    return;
+  }
   if (entry->kind == Entry::Kind::lazy && !entry->busy() && servable(*entry) == nullptr) {
     // Nothing to keep: the reason is remembered for as long as the back-off says.
     const Wall now = parts_.clock.wall();

@@ -159,6 +159,11 @@ class Keeper final : public CertificateSource {
   awaitable<void> publish(EntryPointer entry);
   IssueRequest request_for(const Entry& entry, std::size_t slot) const;
 
+  // keeper_patrol.cpp: what falls due in storage though nobody asked for it
+  awaitable<void> patrol();
+  awaitable<void> patrol_folder(std::string ca);
+  void take_up(const Storage::Walk::Sighting& sighting);
+
   // keeper_budget.cpp: what the CAs' limits have left
   static Expense expense_of(const Entry& entry, const Slot& slot, const std::string& folder);
   Wall budget_opens(const Entry& entry, const Slot& slot, const std::string& folder) const;

@@ -316,7 +316,7 @@ awaitable<void> Keeper::load_files(EntryPointer entry) {
 }
 
 awaitable<void> Keeper::publish(EntryPointer entry) {
-  if (entry->kind == Entry::Kind::retired || mode_ == Mode::stopping) co_return;
+  if (entry->kind == Entry::Kind::retired || entry->unasked || mode_ == Mode::stopping) co_return;
   std::vector<tls::CertificatePointer> valid;
   std::vector<tls::CertificatePointer> all;
   for (const Slot& slot : entry->slots) {

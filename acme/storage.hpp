@@ -1,5 +1,6 @@
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -54,6 +55,24 @@ class Storage : public OrderStore {
   /// The CAs that have issued anything, and the hosts a CA has issued for (folder names).
   virtual Result<std::vector<std::string>> certificate_cas() = 0;
   virtual Result<std::vector<std::string>> certificate_hosts(const std::string& ca) = 0;
+
+  /// Goes once through what a CA has issued, a few names at a time, without their keys and
+  /// certificates. One caller at a time; blocks; the storage outlives it.
+  class Walk {
+   public:
+    struct Sighting {
+      std::string host;
+      CertificateMeta meta;
+    };
+    struct Batch {
+      std::vector<Sighting> seen;
+      bool end = true;
+    };
+    virtual ~Walk() = default;
+    /// Of the next `most` hosts.
+    virtual Result<Batch> next(std::size_t most) = 0;
+  };
+  virtual Result<std::unique_ptr<Walk>> walk(const std::string& ca) = 0;
 
   /// Empty: nothing was written yet. Fault::bad_message: damaged, begin afresh.
   virtual Result<std::optional<Budget>> load_budget(const std::string& ca) = 0;

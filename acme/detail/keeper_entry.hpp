@@ -11,6 +11,9 @@
 
 namespace gatehouse::acme {
 
+/// How many names made on demand are kept.
+inline constexpr std::size_t most_lazy = 100'000;
+
 /// One certificate of a name: one key type.
 struct Keeper::Slot {
   std::string key_type;
@@ -51,6 +54,9 @@ struct Keeper::Entry {
   tls::CertificateHandle served;  // what the workers were given last
   std::optional<Error> failure;   // of the last attempt
   std::optional<Wall> due;        // its place in `due_`
+  /// Taken up from storage because it falls due: forgotten when that is done, and not given to the
+  /// workers, unless somebody asks for it meanwhile.
+  bool unasked = false;
   Wall held_back_until;
   Wall allowed_until;            // mode on_demand: the last yes serves an order begun before this
   std::size_t ordered_slot = 0;  // Phase::ordering

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "acme/store/walk.hpp"
 #include "core/base/bytes.hpp"
 #include "core/base/log.hpp"
 #include "core/base/time_format.hpp"
@@ -465,6 +466,12 @@ Result<std::vector<std::string>> FileStore::certificate_hosts(const std::string&
   auto names = files_.system().list(at("certificates/" + *name));
   if (!names && missing(names.error())) return std::vector<std::string>();
   return names;
+}
+
+Result<std::unique_ptr<Storage::Walk>> FileStore::walk(const std::string& ca) {
+  auto name = folder(ca);
+  if (!name) return name.error();
+  return FileWalk::open(files_.system(), at("certificates/" + *name));
 }
 
 // --- leases ----------------------------------------------------------------------------------

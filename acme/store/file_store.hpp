@@ -52,6 +52,8 @@ class FileStore final : public Storage {
   Result<std::vector<std::string>> certificate_cas() override;
   Result<std::vector<std::string>> certificate_hosts(const std::string& ca) override;
 
+  Result<std::unique_ptr<Walk>> walk(const std::string& ca) override;
+
   Result<std::optional<Budget>> load_budget(const std::string& ca) override;
   Result<void> save_budget(const std::string& ca, const Budget& budget) override;
 

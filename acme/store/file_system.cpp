@@ -7,6 +7,7 @@
 
 #include <cerrno>
 #include <cstdio>
+#include <limits>
 #include <memory>
 #include <system_error>
 
@@ -104,18 +105,43 @@ Result<FileSystem::Facts> PosixFileSystem::facts(const std::string& path) {
   return facts;
 }
 
-Result<std::vector<std::string>> PosixFileSystem::list(const std::string& directory) {
-  const std::unique_ptr<DIR, int (*)(DIR*)> open(::opendir(directory.c_str()), &::closedir);
-  if (open == nullptr) return failure("list", directory, errno);
-  std::vector<std::string> names;
-  for (;;) {
-    errno = 0;
-    const dirent* entry = ::readdir(open.get());
-    if (entry == nullptr && errno != 0) return failure("list", directory, errno);
-    if (entry == nullptr) return names;
-    const std::string_view name = entry->d_name;
-    if (name != "." && name != "..") names.emplace_back(name);
+namespace {
+
+class OpenFolder final : public FileSystem::Listing {
+ public:
+  OpenFolder(std::string path, DIR* folder)
+      : path_(std::move(path)), folder_(folder, &::closedir) {}
+  Result<std::vector<std::string>> next(std::size_t most) override {
+    std::vector<std::string> names;
+    while (names.size() < most) {
+      errno = 0;
+      const dirent* entry = ::readdir(folder_.get());
+      if (entry == nullptr && errno != 0) return failure("list", path_, errno);
+      if (entry == nullptr) break;
+      const std::string_view name = entry->d_name;
+      if (name != "." && name != "..") names.emplace_back(name);
+    }
+    return names;
   }
+
+ private:
+  std::string path_;
+  std::unique_ptr<DIR, int (*)(DIR*)> folder_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<FileSystem::Listing>> PosixFileSystem::open_list(
+    const std::string& directory) {
+  DIR* const folder = ::opendir(directory.c_str());
+  if (folder == nullptr) return failure("list", directory, errno);
+  return std::unique_ptr<Listing>(std::make_unique<OpenFolder>(directory, folder));
+}
+
+Result<std::vector<std::string>> PosixFileSystem::list(const std::string& directory) {
+  auto open = open_list(directory);
+  if (!open) return open.error();
+  return (*open)->next(std::numeric_limits<std::size_t>::max());
 }
 
 Result<void> PosixFileSystem::rename(const std::string& from, const std::string& to) {

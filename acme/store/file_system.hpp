@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -22,6 +23,14 @@ class FileSystem {
     bool directory = false;
   };
 
+  /// The entries of a folder, a few at a time.
+  class Listing {
+   public:
+    virtual ~Listing() = default;
+    /// At most so many; empty: there are no more.
+    virtual Result<std::vector<std::string>> next(std::size_t most) = 0;
+  };
+
   virtual ~FileSystem() = default;
   /// A new file, mode 0600, with these octets, on disk when the call returns.
   virtual Result<void> create(const std::string& path, std::string_view octets) = 0;
@@ -30,6 +39,7 @@ class FileSystem {
   virtual Result<std::string> read(const std::string& path) = 0;
   virtual Result<Facts> facts(const std::string& path) = 0;
   virtual Result<std::vector<std::string>> list(const std::string& directory) = 0;
+  virtual Result<std::unique_ptr<Listing>> open_list(const std::string& directory) = 0;
   /// Replaces `to`.
   virtual Result<void> rename(const std::string& from, const std::string& to) = 0;
   /// A second name; refused where `to` is there already.
@@ -49,6 +59,7 @@ class PosixFileSystem final : public FileSystem {
   Result<std::string> read(const std::string& path) override;
   Result<Facts> facts(const std::string& path) override;
   Result<std::vector<std::string>> list(const std::string& directory) override;
+  Result<std::unique_ptr<Listing>> open_list(const std::string& directory) override;
   Result<void> rename(const std::string& from, const std::string& to) override;
   Result<void> link(const std::string& from, const std::string& to) override;
   Result<void> remove(const std::string& path) override;

@@ -39,6 +39,9 @@ class FaultyFileSystem final : public acme::FileSystem {
   Result<std::vector<std::string>> list(const std::string& directory) override {
     return real_.list(directory);
   }
+  Result<std::unique_ptr<Listing>> open_list(const std::string& directory) override {
+    return real_.open_list(directory);
+  }
   Result<void> rename(const std::string& from, const std::string& to) override {
     if (fails()) return broken(to);
     return real_.rename(from, to);
