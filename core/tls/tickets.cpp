@@ -67,7 +67,13 @@ bool TicketKeys::move_on(std::vector<Key> keys, Wall now) {
   next->current = static_cast<std::size_t>(upcoming - next->keys.begin()) - 1;
   const auto before = ring();
   changed = changed || before == nullptr || before->current != next->current;
-  ring_.store(std::move(next), std::memory_order_release);
+  next->generation = generation() + 1;
+  const std::uint64_t generation = next->generation;
+  {
+    const std::lock_guard turn(mutex_);
+    ring_ = std::move(next);
+  }
+  generation_.store(generation, std::memory_order_release);
   return changed;
 }
 

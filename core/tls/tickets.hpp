@@ -1,7 +1,9 @@
 #pragma once
 
 #include <atomic>
+#include <cstdint>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,7 +18,8 @@ namespace gatehouse::tls {
 /// ahead (so that other nodes have it before its time), two old ones kept for decryption. Bound to
 /// the policy: what encrypts a ticket is derived from the key and the policy's id, so that a
 /// ticket of one policy never resumes another. Any thread may read; rotate() and adopt() belong to
-/// one thread. Readers take no lock (an immutable ring behind an atomic shared pointer).
+/// one thread. Rings are immutable and have a number: who remembers one asks generation() whether
+/// it is still the one, and takes the lock of ring() only after a rotation.
 class TicketKeys {
  public:
   static constexpr std::chrono::hours rotation{12};
@@ -31,6 +34,7 @@ class TicketKeys {
   struct Ring {
     std::vector<Key> keys;
     std::size_t current = 0;
+    std::uint64_t generation = 0;
     Ring() = default;
     Ring(const Ring&) = delete;
     Ring& operator=(const Ring&) = delete;
@@ -51,7 +55,11 @@ class TicketKeys {
   Wall next_rotation() const;
   /// Secret: to be stored sealed or with mode 0600. One line a key.
   std::string to_text() const;
-  std::shared_ptr<const Ring> ring() const { return ring_.load(std::memory_order_acquire); }
+  std::shared_ptr<const Ring> ring() const {
+    const std::lock_guard turn(mutex_);
+    return ring_;
+  }
+  std::uint64_t generation() const { return generation_.load(std::memory_order_acquire); }
 
  private:
   explicit TicketKeys(Entropy& entropy) : entropy_(entropy) {}
@@ -59,7 +67,9 @@ class TicketKeys {
   bool move_on(std::vector<Key> keys, Wall now);
 
   Entropy& entropy_;
-  std::atomic<std::shared_ptr<const Ring>> ring_;
+  mutable std::mutex mutex_;  // guards ring_
+  std::shared_ptr<const Ring> ring_;
+  std::atomic<std::uint64_t> generation_{0};
 };
 
 }  // namespace gatehouse::tls

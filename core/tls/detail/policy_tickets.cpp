@@ -3,6 +3,9 @@
 #include <openssl/core_names.h>
 #include <openssl/rand.h>
 
+#include <algorithm>
+#include <atomic>
+
 #include "core/tls/digest.hpp"
 #include "core/tls/handles.hpp"
 
@@ -25,21 +28,41 @@ bool set_mac(EVP_MAC_CTX* mac, const std::string& key) {
 
 }  // namespace
 
+PolicyTickets::PolicyTickets(std::shared_ptr<TicketKeys> keys, std::string policy_id)
+    : keys_(std::move(keys)), policy_id_(std::move(policy_id)) {
+  static std::atomic<std::uint64_t> numbers{0};
+  number_ = numbers.fetch_add(1, std::memory_order_relaxed);
+}
+
 std::shared_ptr<const PolicyTickets::Derived> PolicyTickets::derived() const {
-  auto ring = keys_->ring();
-  auto held = derived_.load(std::memory_order_acquire);
-  if (held && held->from == ring) return held;
-  auto next = std::make_shared<Derived>();
-  for (const TicketKeys::Key& key : ring->keys) {
+  // A process has few policies; those of before a reload make room by and by.
+  struct Remembered {
+    std::uint64_t number;
+    std::shared_ptr<const Derived> keys;
+  };
+  constexpr std::size_t most_remembered = 32;
+  thread_local std::vector<Remembered> remembered;
+  const auto known = std::find_if(remembered.begin(), remembered.end(),
+                                  [&](const Remembered& each) { return each.number == number_; });
+  if (known == remembered.end()) {
+    if (remembered.size() == most_remembered) remembered.erase(remembered.begin());
+    return remembered.emplace_back(Remembered{number_, derive()}).keys;
+  }
+  if (known->keys->from->generation != keys_->generation()) known->keys = derive();
+  return known->keys;
+}
+
+std::shared_ptr<const PolicyTickets::Derived> PolicyTickets::derive() const {
+  auto made = std::make_shared<Derived>();
+  made->from = keys_->ring();
+  for (const TicketKeys::Key& key : made->from->keys) {
     Key derived;
     derived.name = hmac_sha256(key.secret, "ticket name " + policy_id_).substr(0, name_octets);
     derived.cipher = hmac_sha256(key.secret, "ticket cipher " + policy_id_);
     derived.mac = hmac_sha256(key.secret, "ticket mac " + policy_id_);
-    next->keys.push_back(std::move(derived));
+    made->keys.push_back(std::move(derived));
   }
-  next->from = std::move(ring);
-  derived_.store(next, std::memory_order_release);
-  return next;
+  return made;
 }
 
 int PolicyTickets::seal(unsigned char* name, unsigned char* iv, evp_cipher_ctx_st* cipher,

@@ -1,7 +1,6 @@
 #pragma once
 
-#include <array>
-#include <atomic>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
@@ -13,11 +12,11 @@ struct evp_mac_ctx_st;
 
 namespace gatehouse::tls::detail {
 
-/// The ticket keys of one policy, derived from the shared ring. Any thread.
+/// The ticket keys of one policy, derived from the shared ring. Any thread; each remembers what it
+/// derived, so that a handshake takes no lock.
 class PolicyTickets {
  public:
-  PolicyTickets(std::shared_ptr<TicketKeys> keys, std::string policy_id)
-      : keys_(std::move(keys)), policy_id_(std::move(policy_id)) {}
+  PolicyTickets(std::shared_ptr<TicketKeys> keys, std::string policy_id);
 
   // The two halves of OpenSSL's ticket callback, with its return values. `name` has 16 octets.
   int seal(unsigned char* name, unsigned char* iv, evp_cipher_ctx_st* cipher,
@@ -36,10 +35,11 @@ class PolicyTickets {
     std::vector<Key> keys;
   };
   std::shared_ptr<const Derived> derived() const;
+  std::shared_ptr<const Derived> derive() const;
 
   std::shared_ptr<TicketKeys> keys_;
   std::string policy_id_;
-  mutable std::atomic<std::shared_ptr<const Derived>> derived_;
+  std::uint64_t number_;  // unlike that of any other in this process
 };
 
 }  // namespace gatehouse::tls::detail

@@ -1,3 +1,6 @@
+#include <atomic>
+#include <thread>
+
 #include "core/base/bytes.hpp"
 #include "core/tls/digest.hpp"
 #include "tests/core/tls/bench.hpp"
@@ -436,6 +439,36 @@ TEST_CASE("tickets outlive two rotations of the keys and no more") {
     keys->rotate(clock.wall());
     CHECK_FALSE(visit(with, version, first.next).resumed);
   }
+}
+
+TEST_CASE("handshakes on many threads go on while the keys change") {
+  FakeClock clock;
+  const auto keys = std::make_shared<TicketKeys>(entropy(), clock.wall());
+  const auto with = policy({}, keys);
+  std::atomic<int> resumed = 0;
+  std::atomic<bool> rotated = false;
+  std::vector<std::thread> threads;
+  for (int number = 0; number < 3; ++number) {
+    threads.emplace_back([&] {
+      Ticket ticket;
+      for (int turn = 0; turn < 20 || !rotated; ++turn) {
+        Visit made = visit(with, TLS1_3_VERSION, ticket);
+        resumed += made.resumed ? 1 : 0;
+        ticket = std::move(made.next);
+      }
+    });
+  }
+  for (int turn = 0; turn < 20; ++turn) {
+    clock.advance(TicketKeys::rotation);
+    CHECK(keys->rotate(clock.wall()));
+    std::this_thread::yield();
+  }
+  rotated = true;
+  for (std::thread& thread : threads) thread.join();
+  CHECK(resumed > 0);
+  // What a thread remembers of before follows the ring.
+  const Visit last = visit(with, TLS1_3_VERSION, nullptr);
+  CHECK(visit(with, TLS1_3_VERSION, last.next).resumed);
 }
 
 TEST_CASE("a policy without ticket keys gives no tickets") {
