@@ -3,7 +3,10 @@
 #include <glob.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdlib>
+#include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 
@@ -14,6 +17,8 @@ namespace gatehouse::config {
 namespace {
 
 std::optional<std::string> whole_file(const std::string& path) {
+  std::error_code failed;
+  if (std::filesystem::is_directory(path, failed)) return {};  // opens, but cannot be read
   std::ifstream in(path, std::ios::binary);
   if (!in) return {};
   std::string content{std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
@@ -29,6 +34,15 @@ std::vector<std::string> matching(const std::string& pattern) {
   }
   ::globfree(&found);
   return paths;
+}
+
+std::string why_unreadable(const std::string& path) {
+  std::error_code failed;
+  if (std::filesystem::is_directory(path, failed)) return "it is a directory";
+  if (!std::filesystem::exists(path, failed)) {
+    return failed ? failed.message() : "there is no such file";
+  }
+  return ::access(path.c_str(), R_OK) == 0 ? "it breaks off" : std::strerror(errno);
 }
 
 }  // namespace
@@ -48,7 +62,7 @@ Surroundings Surroundings::system() {
 
 Loaded load_file(const std::string& path, const Surroundings& around, Features features) {
   const auto text = around.read_file(path);
-  if (!text) return {{}, {{{path, 1, 1}, "cannot read this file"}}};
+  if (!text) return {{}, {{{path, 1, 1}, "cannot read this file: " + why_unreadable(path)}}};
   return load_text(*text, path, around, features);
 }
 

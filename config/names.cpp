@@ -45,6 +45,14 @@ std::optional<std::uint16_t> port_of(std::string_view text) {
   return port;
 }
 
+constexpr std::string_view port_range = "a port is at most 65535";
+
+/// Digits, but more than a port may be.
+bool too_large_port(std::string_view text) {
+  return !text.empty() && text.find_first_not_of("0123456789") == std::string_view::npos &&
+         !port_of(text);
+}
+
 bool token(std::string_view text) {
   constexpr std::string_view marks = "!#$%&'*+-.^_`|~";
   return !text.empty() && std::all_of(text.begin(), text.end(), [&](char c) {
@@ -95,7 +103,7 @@ Result<Listen> parse_listen(std::string_view text) {
   const std::size_t colon = text.rfind(':');
   if (colon == std::string_view::npos) return wrong(text, wanted);
   const auto port = port_of(text.substr(colon + 1));
-  if (!port) return wrong(text, wanted);
+  if (!port) return wrong(text, too_large_port(text.substr(colon + 1)) ? port_range : wanted);
   listen.port = *port;
   if (colon == 0) return listen;
   std::string_view host = text.substr(0, colon);
@@ -147,6 +155,7 @@ Result<BackendServer> parse_server(std::string_view text) {
     return wrong(text, "a server has no path; add_prefix puts one before each request's");
   }
   const auto place = HostPort::parse(rest, fallback);
+  if (!place && too_large_port(rest.substr(rest.rfind(':') + 1))) return wrong(text, port_range);
   if (!place) return wrong(text, "a server is HOST:PORT, a URL with its scheme, or unix:/path");
   server.host = place->host;
   server.port = place->port;

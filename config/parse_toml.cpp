@@ -58,16 +58,63 @@ Node convert(const toml::node& from, const std::string& file) {
   return node;
 }
 
+/// The name in "cannot redefine existing table 'server' …".
+std::string quoted(std::string_view text) {
+  const std::size_t begin = text.find('\'');
+  const std::size_t end = text.find('\'', begin + 1);
+  if (end == std::string_view::npos) return {};
+  return std::string(text.substr(begin + 1, end - begin - 1));
+}
+
+/// Whether `at` is past the last character of its line.
+bool at_line_end(std::string_view text, const toml::source_position& at) {
+  for (toml::source_index line = 1; line < at.line; ++line) {
+    const std::size_t end = text.find('\n');
+    if (end == std::string_view::npos) return true;
+    text.remove_prefix(end + 1);
+  }
+  text = text.substr(0, text.find_first_of("\r\n"));
+  const auto begins = [](char c) { return (c & 0xC0) != 0x80; };  // a character of UTF-8
+  return at.column > std::count_if(text.begin(), text.end(), begins);
+}
+
+/// What the library found, and the way out where it is a common mistake.
+std::string in_plain_words(const toml::parse_error& error, std::string_view text) {
+  std::string why(error.description());
+  constexpr std::string_view opening = "Error while parsing ";
+  if (why.starts_with(opening)) why = "in " + why.substr(opening.size());
+  const auto says = [&](std::string_view words) { return why.find(words) != std::string::npos; };
+  if (text.starts_with("\xFF\xFE") || text.starts_with("\xFE\xFF")) {
+    return "this is UTF-16: save the file as UTF-8";
+  }
+  if (says("invalid utf-8")) return "this is not UTF-8: save the file as UTF-8";
+  if (says("in string: unescaped control") && at_line_end(text, error.source().begin)) {
+    return "the string has no closing quote on its line";
+  }
+  if (says("could not determine value type")) {
+    return "no value begins like this: a string stands in quotes, like \"a.example.com\"";
+  }
+  if (says("expected '='")) return why + "; a line is KEY = VALUE, [TABLE] or [[LIST]]";
+  if (says("cannot redefine existing")) {
+    const std::string name = quoted(why);
+    if (says("as array-of-tables")) {
+      return "'" + name + "' was a table before: write [[" + name + "]] there, too";
+    }
+    if (says("in table header")) {
+      return "[" + name + "] stands here for the second time: put its keys together";
+    }
+    return "'" + name + "' is written twice in this table";
+  }
+  return why;
+}
+
 }  // namespace
 
 std::optional<Node> parse_toml(const std::string& text, const std::string& file, Book& book) {
   try {
     return convert(toml::parse(std::string_view(text)), file);
   } catch (const toml::parse_error& error) {
-    std::string why(error.description());
-    constexpr std::string_view opening = "Error while parsing ";
-    if (why.starts_with(opening)) why = "in " + why.substr(opening.size());
-    book.fail(place(error.source(), file), "not valid TOML: " + why);
+    book.fail(place(error.source(), file), "not valid TOML: " + in_plain_words(error, text));
     return {};
   }
 }

@@ -13,6 +13,22 @@ std::string indexed(const std::string& path, std::size_t index) {
   return path + "[" + std::to_string(index) + "]";
 }
 
+/// "; it is a key of [admin]" for a key that is right in another place.
+std::string elsewhere(const std::string& key) {
+  Strings places;
+  for (const std::string& known : known_keys()) {
+    const std::size_t dot = known.rfind('.');
+    if (known.substr(dot == std::string::npos ? 0 : dot + 1) != key) continue;
+    std::string table = dot == std::string::npos ? "" : known.substr(0, dot);
+    if (table.find('*') != std::string::npos) continue;  // named by the user
+    const bool list = table == "site" || table == "site.route" || table == "certificate";
+    places.push_back(table.empty() ? "the top, above the first table"
+                                   : (list ? "[[" + table + "]]" : "[" + table + "]"));
+  }
+  if (places.empty() || places.size() > 2) return {};
+  return "; it is a key of " + places[0] + (places.size() > 1 ? " and " + places[1] : "");
+}
+
 /// Reads one table; when it goes, keys that nobody asked for are unknown.
 class Reader final : public Visitor {
  public:
@@ -28,8 +44,9 @@ class Reader final : public Visitor {
     if (takes_rest_) return;
     for (const Member& member : table_.members) {
       if (asked_.contains(member.key)) continue;
-      book_.fail(member.at, "unknown key '" + member.key + "' in " + title_ +
-                                did_you_mean(member.key, {asked_.begin(), asked_.end()}));
+      std::string hint = did_you_mean(member.key, {asked_.begin(), asked_.end()});
+      if (hint.empty()) hint = elsewhere(member.key);
+      book_.fail(member.at, "unknown key '" + member.key + "' in " + title_ + hint);
     }
   }
 
@@ -132,7 +149,11 @@ class Reader final : public Visitor {
                const Inside& inside) {
     if (node.kind != Node::Kind::table) {
       if (!node.broken) {
-        book_.fail(node.at, title + " must be a table, not " + std::string(name(node.kind)));
+        const bool in_line = title.starts_with('\'');
+        const std::string example =
+            in_line ? ": write " + title.substr(1, title.size() - 2) + " = { ... }" : "";
+        book_.fail(node.at,
+                   title + " must be a table, not " + std::string(name(node.kind)) + example);
       }
       return;
     }

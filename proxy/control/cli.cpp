@@ -99,6 +99,10 @@ std::size_t count_routes(const config::Config& config) {
   return routes;
 }
 
+std::string counted(std::size_t number, const std::string& what) {
+  return std::to_string(number) + " " + what + (number == 1 ? "" : "s");
+}
+
 int validate(const Invocation& asked) {
   const Opened opened = load_file(asked);
   if (!opened.config) return opened.status;
@@ -113,8 +117,8 @@ int validate(const Invocation& asked) {
     std::cout << summary.dump() << '\n';
     return 0;
   }
-  std::cout << opened.source.name << ": valid, " << sites << " sites, " << routes << " routes, "
-            << certificates << " certificates\n";
+  std::cout << opened.source.name << ": valid, " << counted(sites, "site") << ", "
+            << counted(routes, "route") << ", " << counted(certificates, "certificate") << '\n';
   return 0;
 }
 

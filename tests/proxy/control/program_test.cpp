@@ -81,7 +81,7 @@ TEST_CASE("validate sums a good file up in one line") {
   write(folder / "gatehouse.toml", config(folder));
   const Ended ended = Program::run(folder, {"validate"});
   CHECK(ended.status == 0);
-  CHECK(ended.out == "gatehouse.toml: valid, 1 sites, 1 routes, 0 certificates\n");
+  CHECK(ended.out == "gatehouse.toml: valid, 1 site, 1 route, 0 certificates\n");
 }
 
 TEST_CASE("hash-password hashes the line on stdin") {
