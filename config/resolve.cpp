@@ -42,6 +42,9 @@ void resolve(Config& config, const Book& book, const Surroundings& around, Featu
   if (!book.has("server.protocols") && features == Features::this_version) {
     server.protocols = {"h1"};
   }
+  if (!book.has("server.lean_records") && features == Features::this_version) {
+    server.lean_records = false;
+  }
   const auto& spoken = server.protocols;
   const bool h2 = std::find(spoken.begin(), spoken.end(), "h2") != spoken.end();
   for (std::size_t i = 0; i < config.sites.size(); ++i) {

@@ -31,6 +31,13 @@ TEST_CASE("the smallest useful file means a certificate, a redirect and a backen
   CHECK(config.backends[0].servers[0].at.line == 3);
 }
 
+TEST_CASE("what this version prints of lean records is what it does") {
+  const Config config = config_of(smallest, {}, Features::this_version);
+  CHECK_FALSE(config.server.lean_records);
+  CHECK(print(config).find("\nlean_records = false\n") != std::string::npos);
+  CHECK(config_of(smallest, {}, Features::whole_language).server.lean_records);
+}
+
 TEST_CASE("this version offers HTTP/1.1 where nothing is written, the whole language HTTP/2 too") {
   CHECK(config_of(smallest, {}, Features::this_version).sites[0].tls.alpn == Strings{"http/1.1"});
   CHECK(config_of(smallest, {}, Features::this_version).server.protocols == Strings{"h1"});
