@@ -136,7 +136,7 @@ class Keeper final : public CertificateSource {
   awaitable<void> watch();
   CertificateStatus status_of(const Entry& entry, const Slot& slot) const;
 
-  // keeper_work.cpp: what is done for one entry
+  // keeper_load.cpp, keeper_order.cpp: what is done for one entry
   awaitable<void> admit(EntryPointer entry, asio::ip::address client);
   awaitable<void> look_up(EntryPointer entry);
   awaitable<void> load_slots(EntryPointer entry);

@@ -14,6 +14,20 @@ namespace gatehouse::acme {
 /// How many names made on demand are kept.
 inline constexpr std::size_t most_lazy = 100'000;
 
+/// After what could not be used or stored.
+inline constexpr std::chrono::seconds look_again_after{60};
+
+/// The order file of a key type. The first of the list has the plain name of the layout.
+std::string order_file(const std::string& host, std::size_t slot, const std::string& key_type);
+bool holds(const tls::Certificate& certificate, const std::string& host);
+
+/// A certificate and all that is known of it.
+struct Hit {
+  tls::CertificatePointer certificate;
+  std::string ca;
+  CertificateMeta meta;
+};
+
 /// One certificate of a name: one key type.
 struct Keeper::Slot {
   std::string key_type;
