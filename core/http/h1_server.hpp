@@ -52,6 +52,10 @@ class H1ServerConnection final : private ServerExchange {
  private:
   enum class State : std::uint8_t { idle, reading_head, answering, over };
   enum class Came : std::uint8_t { bytes, end, overdue };
+  // What is still read of a body that nobody wanted, or of a connection that is being closed:
+  // closing with bytes unread resets the connection and can destroy the answer on its way
+  // (RFC 9112 §9.6).
+  static constexpr std::uint64_t most_discarded = 256 * 1024;
 
   RequestHead& request() override { return head_; }
   awaitable<Result<BodyPiece>> read_body() override;
