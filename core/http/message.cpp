@@ -6,6 +6,18 @@
 
 namespace gatehouse::http {
 
+std::string_view version_text(Version version) {
+  switch (version) {
+    case Version::http10:
+      return "HTTP/1.0";
+    case Version::http11:
+      return "HTTP/1.1";
+    case Version::http2:
+      return "HTTP/2";
+  }
+  return {};
+}
+
 std::string_view Fields::keep(std::string_view bytes) {
   if (slabs_.empty() || slabs_.back().size - used_ < bytes.size()) {
     const std::size_t size = std::max(slab_bytes, bytes.size());

@@ -11,6 +11,9 @@ namespace gatehouse::http {
 
 enum class Version : std::uint8_t { http10, http11, http2 };
 
+/// "HTTP/1.1"
+std::string_view version_text(Version version);
+
 /// One field line. Views: the bytes belong to the message's buffer or to `Fields::keep`.
 struct Field {
   std::string_view name;   // as received; compare ignoring case

@@ -12,6 +12,7 @@
 #include "core/net/listen_socket.hpp"
 #include "core/net/proxy_header.hpp"
 #include "core/tls/tls_stream.hpp"
+#include "proxy/serve/access_ring.hpp"
 #include "proxy/serve/admission.hpp"
 #include "proxy/serve/certificate_wait.hpp"
 #include "proxy/serve/forward.hpp"

@@ -14,7 +14,7 @@
 #include "core/base/cidr.hpp"
 #include "core/base/error.hpp"
 #include "core/tls/server_context.hpp"
-#include "proxy/serve/access_log.hpp"
+#include "proxy/serve/access_format.hpp"
 #include "proxy/serve/backend/plan.hpp"
 #include "proxy/serve/route.hpp"
 

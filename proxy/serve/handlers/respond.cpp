@@ -47,23 +47,11 @@ std::string html_escaped(std::string_view text) {
   return out;
 }
 
-std::string_view version_text(http::Version version) {
-  switch (version) {
-    case http::Version::http10:
-      return "HTTP/1.0";
-    case http::Version::http11:
-      return "HTTP/1.1";
-    case http::Version::http2:
-      return "HTTP/2";
-  }
-  return {};
-}
-
 std::string request_line(const http::RequestHead& request) {
   std::string line(request.method);
   line.append(" ").append(request.path);
   if (request.has_query) line.append("?").append(request.query);
-  return line.append(" ").append(version_text(request.version));
+  return line.append(" ").append(http::version_text(request.version));
 }
 
 Rows connection_rows(const RequestFacts& facts) {

@@ -4,7 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "proxy/serve/access_log.hpp"
+#include "proxy/serve/access_ring.hpp"
 #include "tests/proxy/serve/bench.hpp"
 
 using namespace gatehouse;

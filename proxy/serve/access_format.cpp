@@ -1,0 +1,303 @@
+#include "proxy/serve/access_format.hpp"
+
+#include <time.h>
+
+#include <algorithm>
+#include <charconv>
+#include <chrono>
+#include <cstdio>
+
+#include "core/base/bytes.hpp"
+#include "core/base/log.hpp"
+#include "core/base/time_format.hpp"
+#include "core/tls/digest.hpp"
+#include "proxy/serve/snapshot.hpp"
+
+namespace gatehouse::serve {
+namespace {
+
+constexpr std::size_t longest_value = 2048;
+constexpr std::size_t hash_octets = 16;
+
+using Treatment = AccessFormat::Treatment;
+using Treatments = std::array<Treatment, AccessFormat::names>;
+
+constexpr std::array<std::string_view, AccessFormat::names> field_names = {"ts",
+                                                                           "id",
+                                                                           "client_ip",
+                                                                           "peer",
+                                                                           "method",
+                                                                           "scheme",
+                                                                           "host",
+                                                                           "path",
+                                                                           "query",
+                                                                           "proto",
+                                                                           "status",
+                                                                           "bytes_in",
+                                                                           "bytes_out",
+                                                                           "seconds",
+                                                                           "tls",
+                                                                           "tls.version",
+                                                                           "tls.cipher",
+                                                                           "tls.sni",
+                                                                           "tls.alpn",
+                                                                           "tls.resumed",
+                                                                           "tls.client_subject",
+                                                                           "site",
+                                                                           "route",
+                                                                           "backend",
+                                                                           "backend.name",
+                                                                           "backend.server",
+                                                                           "backend.seconds",
+                                                                           "backend.attempts",
+                                                                           "backend.reused",
+                                                                           "user_agent",
+                                                                           "referer",
+                                                                           "error"};
+
+bool harmless(std::string_view text) {
+  return std::all_of(text.begin(), text.end(),
+                     [](char c) { return c >= 0x20 && c < 0x7F && c != '"' && c != '\\'; });
+}
+
+template <class Number>
+void append_number(std::string& out, Number value) {
+  std::array<char, 24> digits;
+  const auto [end, failed] = std::to_chars(digits.data(), digits.data() + digits.size(), value);
+  out.append(digits.data(), end);
+}
+
+std::string seconds_text(Steady::duration span) {
+  const double seconds = std::chrono::duration<double>(span).count();
+  std::array<char, 32> text;
+  const int length = std::snprintf(text.data(), text.size(), "%.6f", seconds < 0 ? 0 : seconds);
+  return std::string(text.data(), static_cast<std::size_t>(length));
+}
+
+/// One JSON object in the making. Objects nest one deep.
+class JsonLine {
+ public:
+  JsonLine(std::string& out, const Treatments& treatments, std::string_view hash_key)
+      : out_(out), treatments_(treatments), hash_key_(hash_key) {
+    out_ += '{';
+  }
+
+  void text(AccessFormat::Name name, std::string_view value) {
+    const Treatment treatment = treatments_[name];
+    if (treatment == Treatment::drop) return;
+    key(name);
+    if (treatment == Treatment::redact) {
+      out_ += "\"<redacted>\"";
+      return;
+    }
+    if (treatment == Treatment::hash) {
+      const std::string sum = tls::hmac_sha256(hash_key_, value);
+      out_ += '"' + hex(std::string_view(sum).substr(0, hash_octets)) + '"';
+      return;
+    }
+    out_ += '"';
+    if (value.size() <= longest_value && harmless(value)) {
+      out_ += value;
+    } else {
+      out_ += log::json_escaped(value, longest_value);
+    }
+    out_ += '"';
+  }
+  /// `value` is a number, true, false or null already.
+  void bare(AccessFormat::Name name, std::string_view value) {
+    if (treatments_[name] != Treatment::plain) {
+      text(name, value);
+      return;
+    }
+    key(name);
+    out_ += value;
+  }
+  template <class Number>
+  void number(AccessFormat::Name name, Number value) {
+    std::string digits;
+    append_number(digits, value);
+    bare(name, digits);
+  }
+  /// False: the whole object is left out.
+  bool open(AccessFormat::Name name) {
+    const Treatment treatment = treatments_[name];
+    if (treatment == Treatment::redact || treatment == Treatment::hash) text(name, {});
+    if (treatment != Treatment::plain) return false;
+    key(name);
+    out_ += '{';
+    first_ = true;
+    return true;
+  }
+  void close() {
+    out_ += '}';
+    first_ = false;
+  }
+
+ private:
+  void key(AccessFormat::Name name) {
+    if (!first_) out_ += ',';
+    first_ = false;
+    const std::string_view full = field_names[name];
+    out_.append("\"").append(full.substr(full.find('.') + 1)).append("\":");
+  }
+
+  std::string& out_;
+  const Treatments& treatments_;
+  std::string_view hash_key_;
+  bool first_ = true;
+};
+
+void write_tls(JsonLine& line, const RequestFacts& facts) {
+  using F = AccessFormat;
+  if (facts.tls == nullptr) return line.bare(F::tls, "null");
+  if (!line.open(F::tls)) return;
+  line.text(F::tls_version, facts.tls->version);
+  line.text(F::tls_cipher, facts.tls->cipher);
+  line.text(F::tls_sni, facts.tls->sni);
+  line.text(F::tls_alpn, facts.tls->alpn);
+  line.bare(F::tls_resumed, facts.tls->resumed ? "true" : "false");
+  line.text(F::tls_client_subject, {});
+  line.close();
+}
+
+void write_backend(JsonLine& line, const RequestFacts& facts) {
+  using F = AccessFormat;
+  if (facts.backend.empty()) return line.bare(F::backend, "null");
+  if (!line.open(F::backend)) return;
+  line.text(F::backend_name, facts.backend);
+  line.text(F::backend_server, facts.server);
+  line.bare(F::backend_seconds, seconds_text(facts.backend_time));
+  line.number(F::backend_attempts, facts.attempts);
+  line.bare(F::backend_reused, facts.reused ? "true" : "false");
+  line.close();
+}
+
+void write_json(std::string& out, const http::RequestHead& request, const RequestFacts& facts,
+                Steady ended, const Treatments& treatments, std::string_view hash_key) {
+  using F = AccessFormat;
+  JsonLine line(out, treatments, hash_key);
+  line.text(F::ts, rfc3339(facts.began_wall));
+  line.text(F::id, facts.id);
+  line.text(F::client_ip, facts.client_ip.to_string());
+  line.text(F::peer, facts.peer.to_string());
+  line.text(F::method, request.method);
+  line.text(F::scheme, facts.scheme());
+  line.text(F::host, request.host);
+  line.text(F::path, request.path);
+  line.text(F::query, request.query);
+  line.text(F::proto, http::version_text(request.version));
+  line.number(F::status, facts.status);
+  line.number(F::bytes_in, facts.bytes_in);
+  line.number(F::bytes_out, facts.bytes_out);
+  line.bare(F::seconds, seconds_text(ended - facts.began));
+  write_tls(line, facts);
+  line.text(F::site, facts.site ? std::string_view(facts.site->name) : std::string_view());
+  line.text(F::route, facts.route ? std::string_view(facts.route->name) : std::string_view());
+  write_backend(line, facts);
+  line.text(F::user_agent, facts.user_agent);
+  line.text(F::referer, facts.referer);
+  line.text(F::error, facts.error);
+  line.close();
+  out += '\n';
+}
+
+/// `21/Nov/2026:01:40:00 +0000`
+std::string clf_time(Wall when) {
+  static constexpr std::array<const char*, 12> months = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                                         "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+  const time_t seconds = std::chrono::system_clock::to_time_t(when);
+  tm utc{};
+  ::gmtime_r(&seconds, &utc);
+  std::array<char, 64> text;
+  const int length = std::snprintf(text.data(), text.size(), "%02d/%s/%04d:%02d:%02d:%02d +0000",
+                                   utc.tm_mday, months[static_cast<std::size_t>(utc.tm_mon)],
+                                   utc.tm_year + 1900, utc.tm_hour, utc.tm_min, utc.tm_sec);
+  return std::string(text.data(), static_cast<std::size_t>(length));
+}
+
+/// The combined format has no objects to nest and no fields to leave out: "-" stands for those.
+class CombinedLine {
+ public:
+  CombinedLine(std::string& out, const Treatments& treatments, std::string_view hash_key)
+      : out_(out), treatments_(treatments), hash_key_(hash_key) {}
+
+  void value(AccessFormat::Name name, std::string_view text) {
+    switch (treatments_[name]) {
+      case Treatment::drop:
+        out_ += '-';
+        break;
+      case Treatment::redact:
+        out_ += "<redacted>";
+        break;
+      case Treatment::hash:
+        out_ += hex(std::string_view(tls::hmac_sha256(hash_key_, text)).substr(0, hash_octets));
+        break;
+      case Treatment::plain:
+        escaped(text.empty() ? "-" : text.substr(0, longest_value));
+        break;
+    }
+  }
+  void bare(std::string_view text) { out_ += text; }
+
+ private:
+  void escaped(std::string_view text) {
+    for (const char c : text) {
+      if (c >= 0x20 && c < 0x7F && c != '"' && c != '\\') {
+        out_ += c;
+      } else {
+        out_.append("\\x").append(hex(std::string_view(&c, 1)));
+      }
+    }
+  }
+
+  std::string& out_;
+  const Treatments& treatments_;
+  std::string_view hash_key_;
+};
+
+void write_combined(std::string& out, const http::RequestHead& request, const RequestFacts& facts,
+                    const Treatments& treatments, std::string_view hash_key) {
+  using F = AccessFormat;
+  CombinedLine line(out, treatments, hash_key);
+  line.value(F::client_ip, facts.client_ip.to_string());
+  line.bare(" - - [" + clf_time(facts.began_wall) + "] \"");
+  line.value(F::method, request.method);
+  line.bare(" ");
+  line.value(F::path, request.path);
+  if (request.has_query) {
+    line.bare("?");
+    if (!request.query.empty()) line.value(F::query, request.query);
+  }
+  line.bare(" ");
+  line.bare(http::version_text(request.version));
+  line.bare("\" " + std::to_string(facts.status) + " " + std::to_string(facts.bytes_out) + " \"");
+  line.value(F::referer, facts.referer);
+  line.bare("\" \"");
+  line.value(F::user_agent, facts.user_agent);
+  line.bare("\"\n");
+}
+
+}  // namespace
+
+AccessFormat::AccessFormat(const config::Log& log)
+    : kind_(log.access_format == "combined" ? Kind::combined : Kind::json) {
+  treat(log.access_fields.redact, Treatment::redact);
+  treat(log.access_fields.hash, Treatment::hash);
+  treat(log.access_fields.drop, Treatment::drop);  // who names a field twice gets the most careful
+}
+
+void AccessFormat::treat(const std::vector<std::string>& fields, Treatment treatment) {
+  for (const std::string& field : fields) {
+    const auto found = std::find(field_names.begin(), field_names.end(), field);
+    if (found == field_names.end()) continue;
+    treatment_[static_cast<std::size_t>(found - field_names.begin())] = treatment;
+  }
+}
+
+void AccessFormat::write(std::string& out, const http::RequestHead& request,
+                         const RequestFacts& facts, Steady ended, std::string_view hash_key) const {
+  if (kind_ == Kind::json) return write_json(out, request, facts, ended, treatment_, hash_key);
+  write_combined(out, request, facts, treatment_, hash_key);
+}
+
+}  // namespace gatehouse::serve

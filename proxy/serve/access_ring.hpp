@@ -1,0 +1,40 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace gatehouse::serve {
+
+/// Finished lines on their way from the workers to the writer: one ring a worker, one reader and
+/// one writer each, no lock. A full ring drops the line; the worker goes on.
+class AccessRing {
+ public:
+  /// Rung by a worker that has a line while the writer sleeps.
+  struct Bell {
+    std::atomic<std::uint32_t> asleep{0};
+    void ring();
+  };
+  AccessRing(std::shared_ptr<Bell> bell, std::string hash_key, std::size_t lines = 4096);
+
+  /// Worker only. False: full, the line is lost. `line` comes back empty with the memory of an
+  /// older one, so that a steady state allocates nothing.
+  bool put(std::string& line);
+  /// Writer only. Appends all lines that are there to `out`; false: there was none.
+  bool take(std::string& out);
+  const std::string& hash_key() const { return hash_key_; }
+  /// Worker only: the line being written.
+  std::string& line() { return line_; }
+
+ private:
+  std::shared_ptr<Bell> bell_;
+  std::string hash_key_;
+  std::string line_;
+  std::vector<std::string> slots_;
+  alignas(64) std::atomic<std::size_t> read_{0};
+  alignas(64) std::atomic<std::size_t> written_{0};
+};
+
+}  // namespace gatehouse::serve
