@@ -1,0 +1,83 @@
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "core/http/exchange.hpp"
+#include "proxy/serve/backend/pools.hpp"
+#include "proxy/serve/failure_table.hpp"
+#include "proxy/serve/request_facts.hpp"
+#include "proxy/serve/worker.hpp"
+
+namespace gatehouse::serve::detail {
+
+/// One request on its way to a server and its answer on the way back. Lives in forward()'s frame.
+class Journey {
+ public:
+  Journey(Worker& worker, http::ServerExchange& client, RequestFacts& facts,
+          std::shared_ptr<backend::Backend> backend)
+      : worker_(worker),
+        client_(client),
+        request_(client.request()),
+        facts_(facts),
+        backend_(std::move(backend)),
+        plan_(backend_->plan()),
+        passage_(*backend_),
+        retries_left_(plan_->retries) {}
+
+  awaitable<void> run();
+
+ private:
+  // The attempts.
+  awaitable<Result<void>> attempt();
+  awaitable<Result<backend::Lease>> lease();
+  awaitable<Result<void>> converse(backend::Lease& lease);
+  Failure describe(const Error& error) const;
+  bool again(const Remedy& remedy);
+  awaitable<void> give_up(const Error& error, const Remedy& remedy);
+
+  // Towards the server.
+  bool whole_body_at_hand() const { return pieces_read_ == 1 && piece_.last; }
+  awaitable<Result<void>> read_piece();
+  awaitable<Result<void>> send_request(backend::Lease& lease);
+  awaitable<Error> send_request_and_park(backend::Lease& lease);
+  void expect_answer(backend::Lease& lease);
+
+  // Towards the client.
+  awaitable<Result<void>> relay_answer(backend::Lease& lease);
+  awaitable<Result<http::ResponseHead*>> final_head(backend::Lease& lease);
+  awaitable<Result<void>> relay_body(http::ClientExchange& server);
+  awaitable<Result<void>> switch_protocols(backend::Lease& lease, http::ResponseHead& head);
+  bool accepts_switch(const http::ResponseHead& head) const;
+
+  Worker& worker_;
+  http::ServerExchange& client_;
+  http::RequestHead& request_;
+  RequestFacts& facts_;
+  std::shared_ptr<backend::Backend> backend_;
+  std::shared_ptr<const backend::Plan> plan_;  // as it was when the request came
+  backend::Backend::Passage passage_;
+
+  std::shared_ptr<backend::Pool> pool_;  // where the attempt under way goes
+  std::vector<const backend::Pool*> tried_;
+  unsigned retries_left_;
+  bool retried_stale_ = false;
+  bool dial_same_ = false;  // the next attempt is a new connection to the same server
+  Progress progress_ = Progress::connecting;
+  bool reused_ = false;
+  bool nothing_written_ = true;
+  Steady began_{};
+
+  http::BodyPiece piece_;  // of the request, the latest; valid until the next is read
+  unsigned pieces_read_ = 0;
+};
+
+/// True when octets of a body follow the head.
+bool has_body(const http::RequestHead& request);
+
+/// A server that closed may have answered before it did; everything else ends the attempt.
+inline bool may_have_answered(const Error& error) {
+  return error.side() == Side::server && error.fault() == Fault::closed;
+}
+
+}  // namespace gatehouse::serve::detail

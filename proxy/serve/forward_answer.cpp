@@ -1,0 +1,120 @@
+// A server's answer on its way to the client: interim heads, the final one, the body, or a switch
+// of protocols.
+
+#include "core/base/bytes.hpp"
+#include "core/http/header_rules.hpp"
+#include "proxy/serve/detail/journey.hpp"
+#include "proxy/serve/detail/pass_piece.hpp"
+#include "proxy/serve/tunnel.hpp"
+
+namespace gatehouse::serve::detail {
+
+using backend::Lease;
+using net::Want;
+
+namespace {
+
+/// Takes out what is between the server and us: hop-by-hop fields, words for an accelerator in
+/// front of it, and other places of service that are its own, not ours.
+void prepare_answer(http::Fields& fields) {
+  http::remove_hop_by_hop(fields, http::Direction::response);
+  fields.remove_if([](const http::Field& line) {
+    constexpr std::string_view accel = "x-accel-";
+    return equal_ignoring_case(line.name, "Alt-Svc") ||
+           equal_ignoring_case(line.name.substr(0, accel.size()), accel);
+  });
+}
+
+}  // namespace
+
+awaitable<Result<void>> Journey::relay_answer(Lease& lease) {
+  auto final = co_await final_head(lease);
+  if (!final) co_return final.error();
+  http::ResponseHead& head = **final;
+  lease.stream().deadline(Want::read, Steady::max());
+  facts_.backend_time = worker_.clock.steady() - began_;
+  pool_->served();
+  progress_ = Progress::forwarded;
+  if (head.status == 101) {
+    auto switched = co_await switch_protocols(lease, head);
+    co_return switched;
+  }
+  prepare_answer(head.fields);
+  // Early: what is left of the request is not read, so no other can follow on this connection.
+  if (!client_.body_finished()) client_.close_after();
+  const bool bodiless = request_.method == "HEAD" || head.status == 204 || head.status == 304 ||
+                        head.length.kind == http::BodyLength::Kind::none;
+  facts_.status = head.status;
+  auto sent = co_await client_.send_head(head);
+  if (!sent || bodiless) co_return sent;
+  auto relayed = co_await relay_body(lease.exchange());
+  co_return relayed;
+}
+
+awaitable<Result<http::ResponseHead*>> Journey::final_head(Lease& lease) {
+  http::ClientExchange& server = lease.exchange();
+  for (;;) {
+    auto read = co_await server.read_head();
+    if (!read) {
+      progress_ = server.answered() ? Progress::answering : Progress::request_sent;
+      co_return read.error();
+    }
+    progress_ = Progress::answering;
+    http::ResponseHead& head = **read;
+    if (head.status == 101 && !accepts_switch(head)) {
+      co_return Error(Fault::bad_message, Side::server, "switched protocols without being asked");
+    }
+    if (head.status == 101 || head.status >= 200) co_return &head;
+    if (head.status == 100) continue;  // we answered the client's Expect ourselves
+    prepare_answer(head.fields);
+    auto told = co_await client_.send_informational(head);
+    if (!told) co_return told.error();
+  }
+}
+
+/// Reads the next piece only after the client took the last; what may have to wait for the server
+/// is not held back from the client.
+awaitable<Result<void>> Journey::relay_body(http::ClientExchange& server) {
+  for (;;) {
+    if (!server.body_at_hand()) {
+      auto flushed = co_await client_.flush();
+      if (!flushed) co_return flushed.error();
+    }
+    auto piece = co_await server.read_body();
+    if (!piece) co_return piece.error();
+    if (!request_.accepts_trailers) piece->trailers = nullptr;
+    auto passed = co_await pass_piece(client_, *piece);
+    if (!passed || piece->last) co_return passed;
+  }
+}
+
+bool Journey::accepts_switch(const http::ResponseHead& head) const {
+  if (!request_.websocket || !head.websocket) return false;
+  const auto key = request_.fields.find("Sec-WebSocket-Key");
+  const auto accept = head.fields.find("Sec-WebSocket-Accept");
+  return key && accept && *accept == websocket_accept(*key);
+}
+
+awaitable<Result<void>> Journey::switch_protocols(Lease& lease, http::ResponseHead& head) {
+  prepare_answer(head.fields);
+  auto client = co_await client_.upgrade(head);
+  if (!client) co_return client.error();
+  if (client->stream == nullptr) {
+    co_return Error(Fault::bad_message, Side::self, "this client's protocol cannot be switched");
+  }
+  facts_.status = 101;
+  facts_.tunnel = true;
+  if (facts_.place) facts_.place->state(LiveConnections::State::tunnel);
+  http::ServerExchange::Raw server = lease.exchange().raw();
+  TunnelLimits limits;
+  limits.write_idle = facts_.snapshot->server().timeouts.write_idle;
+  TunnelEnd client_end{*client->stream, std::move(client->early)};
+  TunnelEnd server_end{*server.stream, std::move(server.early)};
+  const TunnelCounts moved = co_await run_tunnel(
+      worker_.clock, worker_.buffers, std::move(client_end), std::move(server_end), limits);
+  facts_.bytes_in += moved.from_client;
+  facts_.bytes_out += moved.from_server;
+  co_return Result<void>();
+}
+
+}  // namespace gatehouse::serve::detail

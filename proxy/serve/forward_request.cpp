@@ -1,0 +1,61 @@
+// A request on its way to a server: head and body, as the server takes them.
+
+#include "proxy/serve/detail/journey.hpp"
+#include "proxy/serve/detail/pass_piece.hpp"
+
+namespace gatehouse::serve::detail {
+
+using backend::Lease;
+using net::Want;
+
+awaitable<Result<void>> Journey::read_piece() {
+  auto piece = co_await client_.read_body();
+  if (!piece) co_return piece.error();
+  ++pieces_read_;
+  piece_ = *piece;
+  co_return Result<void>();
+}
+
+/// Head and body. A piece that was read already (of an attempt that failed before it) goes first.
+awaitable<Result<void>> Journey::send_request(Lease& lease) {
+  http::ClientExchange& server = lease.exchange();
+  const auto write_idle = facts_.snapshot->server().timeouts.write_idle;
+  lease.stream().deadline(Want::write, worker_.clock.steady() + write_idle);
+  auto sent = co_await server.send_head(request_);
+  if (!sent || !has_body(request_)) co_return sent;
+  bool have_piece = pieces_read_ == 1;
+  for (;;) {
+    if (!have_piece) {
+      if (!client_.body_at_hand()) {
+        auto flushed = co_await server.flush();
+        if (!flushed) co_return flushed.error();
+      }
+      auto read = co_await read_piece();
+      if (!read) co_return read.error();
+    }
+    have_piece = false;
+    lease.stream().deadline(Want::write, worker_.clock.steady() + write_idle);
+    auto passed = co_await pass_piece(server, piece_);
+    if (!passed || piece_.last) co_return passed;
+  }
+}
+
+/// Returns only when the attempt has failed: with its body sent, or refused by a server that may
+/// have answered, it waits to be cancelled by the answer's end.
+awaitable<Error> Journey::send_request_and_park(Lease& lease) {
+  auto sent = co_await send_request(lease);
+  if (!sent && !may_have_answered(sent.error())) co_return sent.error();
+  expect_answer(lease);
+  auto executor = co_await asio::this_coro::executor;
+  asio::steady_timer parked(executor, Steady::max());
+  co_await parked.async_wait(as_result);
+  co_return Error(Fault::closed, Side::self, "cancelled");
+}
+
+/// From here on the server's time runs.
+void Journey::expect_answer(Lease& lease) {
+  if (plan_->response_timeout.count() == 0 || progress_ == Progress::forwarded) return;
+  lease.stream().deadline(Want::read, worker_.clock.steady() + plan_->response_timeout);
+}
+
+}  // namespace gatehouse::serve::detail
