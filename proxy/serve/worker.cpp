@@ -48,22 +48,15 @@ awaitable<void> call(Worker& worker, const std::function<void(Worker&)>& job) {
 }  // namespace
 
 Counters& Counters::operator+=(const Counters& other) {
-  connections += other.connections;
-  handshakes += other.handshakes;
-  handshakes_resumed += other.handshakes_resumed;
-  handshakes_failed += other.handshakes_failed;
-  unknown_sni += other.unknown_sni;
-  challenges += other.challenges;
-  requests += other.requests;
+  for (const auto field :
+       {&Counters::connections, &Counters::handshakes, &Counters::handshakes_resumed,
+        &Counters::handshakes_failed, &Counters::unknown_sni, &Counters::challenges,
+        &Counters::requests, &Counters::bytes_in, &Counters::bytes_out, &Counters::rejected,
+        &Counters::accept_pauses, &Counters::log_lines_dropped, &Counters::open, &Counters::idle,
+        &Counters::tunnels}) {
+    this->*field += other.*field;
+  }
   for (std::size_t i = 0; i < answers.size(); ++i) answers[i] += other.answers[i];
-  bytes_in += other.bytes_in;
-  bytes_out += other.bytes_out;
-  rejected += other.rejected;
-  accept_pauses += other.accept_pauses;
-  log_lines_dropped += other.log_lines_dropped;
-  open += other.open;
-  idle += other.idle;
-  tunnels += other.tunnels;
   return *this;
 }
 
