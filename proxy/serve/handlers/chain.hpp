@@ -1,0 +1,18 @@
+#pragma once
+
+#include "core/base/asio.hpp"
+#include "core/http/exchange.hpp"
+#include "proxy/serve/request_facts.hpp"
+#include "proxy/serve/snapshot.hpp"
+
+namespace gatehouse::serve {
+
+class Worker;
+
+/// Carries out a route: its handlers in the order of the configuration reference, whatever the
+/// order in the file. On return the exchange has been answered or aborted, and `facts` tells how it
+/// went.
+awaitable<void> run_handlers(Worker& worker, http::ServerExchange& exchange, const Route& route,
+                             RequestFacts& facts);
+
+}  // namespace gatehouse::serve
