@@ -1,10 +1,9 @@
 #pragma once
 
-#include <boost/asio/bind_cancellation_slot.hpp>
-#include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/thread_pool.hpp>
 
 #include "core/base/asio.hpp"
+#include "core/base/elsewhere.hpp"
 
 namespace gatehouse {
 
@@ -17,15 +16,12 @@ class HelperPool {
 
   /// Runs `job` (copyable or movable, captures by value) on a helper and resumes the caller where
   /// it was. A job is always run to its end: a caller that is cancelled meanwhile hears of it at
-  /// its next `co_await`. Name the job before the call: a capturing lambda in a `co_await` statement is freed
-  /// twice by g++ 12.
+  /// its next `co_await`. Name the job before the call: a capturing lambda in a `co_await`
+  /// statement is freed twice by g++ 12.
   template <class Job>
   awaitable<std::invoke_result_t<Job&>> run(Job job) {
     auto work = call(std::move(job));
-    // Boost 1.81 forwards a cancellation to the other thread by a pointer into an operation that
-    // may be gone when it gets there: hand it an empty slot instead.
-    auto uncancelled = asio::bind_cancellation_slot(asio::cancellation_slot(), asio::use_awaitable);
-    co_return co_await asio::co_spawn(pool_, std::move(work), uncancelled);
+    co_return co_await run_elsewhere(pool_.get_executor(), std::move(work));
   }
 
   asio::thread_pool::executor_type executor() { return pool_.get_executor(); }

@@ -6,6 +6,7 @@
 #include <exception>
 #include <utility>
 
+#include "core/base/elsewhere.hpp"
 #include "core/base/log.hpp"
 #include "proxy/serve/backend/pools.hpp"
 #include "proxy/serve/cpus.hpp"
@@ -130,7 +131,7 @@ awaitable<void> Workers::on_each(std::function<void(Worker&)> job) {
       continue;
     }
     auto task = call(*worker, job);
-    co_await asio::co_spawn(worker->io, std::move(task), asio::use_awaitable);
+    co_await run_elsewhere(worker->io.get_executor(), std::move(task));
   }
 }
 
