@@ -10,21 +10,23 @@ RUN cmake -G Ninja -B /build -DCMAKE_BUILD_TYPE=Release -DGATEHOUSE_TESTS=OFF \
 # The packages that hold the libraries the program is linked with, whatever they are called here.
 RUN ldd /out/usr/bin/gatehouse | awk '$3 ~ "^/" { print $3 }' | xargs -n1 realpath \
       | xargs dpkg-query -S | cut -d: -f1 | sort -u > /libraries
-# The file capability lets an ordinary user bind :80 and :443. It is set here and copied with the
-# file: a change in the other stage would store the binary twice.
+# The file capability lets an ordinary user bind :80 and :443, also on the host's network. It is
+# permitted, not effective: the program raises it itself, and still starts where it is taken away.
+# An archive, because COPY between stages loses it with some builders.
 RUN apt-get update && apt-get install -y --no-install-recommends libcap2-bin \
- && setcap cap_net_bind_service=+ep /out/usr/bin/gatehouse
+ && setcap cap_net_bind_service=+p /out/usr/bin/gatehouse \
+ && tar --xattrs --xattrs-include='security.*' -C /out -czf /image.tar.gz usr/bin etc
 
 FROM debian:trixie-slim
-COPY --from=build /libraries /usr/share/gatehouse/libraries
+COPY --from=build /image.tar.gz /libraries /usr/share/gatehouse/
 RUN apt-get update \
  && apt-get install -y --no-install-recommends ca-certificates $(cat /usr/share/gatehouse/libraries) \
- && useradd --system --uid 10001 --user-group --home-dir /var/lib/gatehouse \
+ && tar --xattrs --xattrs-include='security.*' -C / -xf /usr/share/gatehouse/image.tar.gz \
+ && groupadd --system --gid 10001 gatehouse \
+ && useradd --system --uid 10001 --gid 10001 --home-dir /var/lib/gatehouse \
       --shell /usr/sbin/nologin gatehouse \
  && install -d -m 0700 -o gatehouse -g gatehouse /var/lib/gatehouse \
- && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/*
-COPY --from=build /out/usr/bin/gatehouse /usr/bin/gatehouse
-COPY --from=build /out/etc/gatehouse/gatehouse.toml /etc/gatehouse/gatehouse.toml
+ && rm -rf /usr/share/gatehouse /var/lib/apt/lists/* /var/cache/apt/* /var/log/*
 USER gatehouse
 # Without root the data directory is $XDG_DATA_HOME/gatehouse.
 ENV XDG_DATA_HOME=/var/lib

@@ -69,6 +69,7 @@ awaitable<void> serve_and_note(Service& service, int& status) {
 int serve(Opened opened) {
   if (!opened.config) return opened.status;
   std::signal(SIGPIPE, SIG_IGN);
+  hold_signals();  // before the first thread starts
   int status = 0;
   asio::io_context control(1);
   Service service(control, std::move(opened.source), *std::move(opened.config));

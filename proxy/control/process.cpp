@@ -2,12 +2,16 @@
 
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/capability.h>
 #include <pwd.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
+#include <csignal>
 #include <cstring>
 #include <filesystem>
 #include <vector>
@@ -38,7 +42,18 @@ Result<void> hand_over(const std::string& path, const Account& account) {
   return {};
 }
 
+void mask_signals(int how) {
+  sigset_t ours;
+  ::sigemptyset(&ours);
+  for (const int number : {SIGTERM, SIGINT, SIGHUP, SIGUSR1}) ::sigaddset(&ours, number);
+  ::pthread_sigmask(how, &ours, nullptr);
+}
+
 }  // namespace
+
+void hold_signals() { mask_signals(SIG_BLOCK); }
+
+void let_signals_in() { mask_signals(SIG_UNBLOCK); }
 
 std::uint64_t raise_open_files() {
   rlimit limit{};
@@ -49,6 +64,17 @@ std::uint64_t raise_open_files() {
     if (::setrlimit(RLIMIT_NOFILE, &raised) == 0) limit = raised;
   }
   return limit.rlim_cur;
+}
+
+void raise_port_capability() {
+  // The C library has no call for this, and libcap would be a dependency for two lines.
+  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+  std::array<__user_cap_data_struct, _LINUX_CAPABILITY_U32S_3> sets{};
+  if (::syscall(SYS_capget, &header, sets.data()) != 0) return;
+  constexpr std::uint32_t bind = 1U << CAP_NET_BIND_SERVICE;
+  if ((sets[0].permitted & bind) == 0 || (sets[0].effective & bind) != 0) return;
+  sets[0].effective |= bind;
+  ::syscall(SYS_capset, &header, sets.data());
 }
 
 Result<void> prepare_data_dir(const std::string& path) {

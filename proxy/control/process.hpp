@@ -15,6 +15,20 @@ namespace gatehouse::control {
 /// Raises the soft limit of open files to the hard one. Returns the limit now in force.
 std::uint64_t raise_open_files();
 
+/// Makes CAP_NET_BIND_SERVICE effective where the program's file only permits it (setcap ...+p): an
+/// effective bit on the file would keep the program from starting at all where a container takes
+/// the capability away. Call before the first thread starts: capabilities belong to a thread.
+/// Without the capability this does nothing; listening on a low port then says what is missing.
+void raise_port_capability();
+
+/// Keeps the signals that we answer (SIGTERM, SIGINT, SIGHUP, SIGUSR1) from the calling thread and
+/// from all threads it starts: they wait until let_signals_in(). A signal thus never finds us
+/// without its answer, neither before the first listener nor while everything is taken apart.
+void hold_signals();
+
+/// Lets them in on the calling thread, the one that waits for them.
+void let_signals_in();
+
 /// Makes `path` (0700) with its parents where it is missing and proves that we can write there.
 /// Errors name the directory and what to do.
 Result<void> prepare_data_dir(const std::string& path);

@@ -89,6 +89,7 @@ Result<void> Service::set_up() {
   const config::Config& config = *first_config_;
   if (auto opened = open_log(config.log); !opened) return opened;
   raise_open_files();
+  raise_port_capability();
   if (auto made = prepare_data_dir(config.server.data_dir); !made) return made;
   // First of all doors: it finds out whether we run already, before we share ports with ourselves.
   if (auto opened = open_admin(); !opened) return opened;
@@ -228,9 +229,10 @@ void Service::log_start() const {
 awaitable<void> Service::watch_signals() {
   asio::signal_set signals(control_, SIGTERM, SIGINT, SIGHUP);
   signals.add(SIGUSR1);
+  let_signals_in();
   while (true) {
     const auto [ec, number] = co_await signals.async_wait(as_result);
-    if (ec) co_return;
+    if (ec) break;
     switch (number) {
       case SIGHUP:
         crew_.add(reload_by_signal());
@@ -242,6 +244,8 @@ awaitable<void> Service::watch_signals() {
         request_stop();
     }
   }
+  // Before the set dies and with it our answer: a late SIGTERM must not kill the rest of the stop.
+  hold_signals();
 }
 
 void Service::request_stop() {
