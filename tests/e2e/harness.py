@@ -124,9 +124,22 @@ class Gatehouse:
         env = dict(os.environ, NOTIFY_SOCKET=notify_path, **self.environment)
         argv = self.argv or [BINARY, "run", "-c", self.config_path]
         self.process = self.scene.process(argv, self.log_name, env=env)
+        self.scene.callback(self._finish, self.process)
         if wait:
             self.wait_ready()
         return self
+
+    def _finish(self, process):
+        """Whatever a test was about: the program ends well, and no sanitizer has a word to say."""
+        if process.poll() is None:
+            process.terminate()
+            process.terminate()  # the second one does not wait for what is under way
+            status = process.wait(20 * PATIENCE)
+            if status != 0:
+                raise AssertionError(f"gatehouse ended with {status}:\n{self.log()}")
+        log = self.log()
+        if "Sanitizer" in log or "runtime error:" in log:
+            raise AssertionError(f"a sanitizer report:\n{log}")
 
     def wait_ready(self):
         self.notify.settimeout(0.2)

@@ -149,6 +149,26 @@ graceful_timeout = "20s"
             gate.process.terminate()
             gate.process.wait(10 * PATIENCE)
 
+    def test_a_stop_at_any_moment_of_the_start_ends_well(self):
+        # Certificates are on their way to the workers while everything is taken apart.
+        chance = random.Random(7)
+        for _ in range(25):
+            with Scene(self) as scene:
+                gate = Gatehouse(scene, f"""
+[server]
+http = ["127.0.0.1:{free_port()}"]
+https = ["127.0.0.1:{free_port()}"]
+data_dir = "{scene.path('data')}"
+[[site]]
+hosts = ["a.localhost", "b.localhost", "c.localhost"]
+tls.mode = "internal"
+respond = {{ body = "here" }}
+""")
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    gate.process.wait(chance.random() * 0.03)
+                gate.signal(signal.SIGTERM)
+                self.assertEqual(gate.stop(), 0, gate.log())
+
     def test_a_second_instance_on_the_same_data_is_refused_clearly(self):
         backend = Backend(self.scene)
         gate = self.start(self.site("one.localhost", backend.port))
