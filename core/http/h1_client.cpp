@@ -180,9 +180,10 @@ awaitable<Result<BodyPiece>> H1ClientConnection::read_body() {
 
 bool H1ClientConnection::reusable() const {
   // Bytes past the answer were not asked for (RFC 9112 §9.2); a body cut at the end of the
-  // connection leaves none to reuse.
+  // connection leaves none to reuse, nor does a key that has sealed all it may.
   return !failed_ && final_head_ && keep_alive_ && writer_.finished() && reader_.finished() &&
-         reader_.length().kind != BodyLength::Kind::until_close && reader_.unread().empty();
+         reader_.length().kind != BodyLength::Kind::until_close && reader_.unread().empty() &&
+         !stream_->worn();
 }
 
 ServerExchange::Raw H1ClientConnection::raw() {

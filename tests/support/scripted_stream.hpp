@@ -32,6 +32,8 @@ class Script {
   void at_most(std::size_t bytes_per_read, std::size_t bytes_per_write = no_limit);
   /// How many octets the peer still takes; at 0 a write has to wait. Without limit at first.
   void take(std::size_t bytes);
+  /// What secures the stream has done nearly all it may.
+  void wear() { worn_ = true; }
   /// Also called with every piece written.
   void on_write(std::function<void(std::string_view)> hear) { hear_ = std::move(hear); }
 
@@ -69,6 +71,7 @@ class Script {
   std::function<void(std::string_view)> hear_;
   bool write_ended_ = false;
   bool closed_ = false;
+  bool worn_ = false;
   std::function<void()> on_end_;
   asio::steady_timer* parked_[2] = {nullptr, nullptr};
 
@@ -88,6 +91,7 @@ class ScriptedStream final : public net::Stream {
   void shutdown_write() override;
   void close() noexcept override;
   bool silent() override;
+  bool worn() const override { return script_->worn_; }
 
  private:
   bool may_move(net::Want want) const;

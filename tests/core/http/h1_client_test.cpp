@@ -221,6 +221,17 @@ TEST_CASE("until the connection ends: whole, and never to be used again") {
   }
 }
 
+TEST_CASE("a connection whose key has sealed all it may carries no further exchange") {
+  ClientBench bench;
+  const Answer answer = bench.ask({}, ok + "Content-Length: 3\r\n\r\nabc");
+  CHECK(answer.body == "abc");
+  CHECK(bench.connection.reusable());
+  CHECK(bench.connection.quiet());
+  bench.server->wear();
+  CHECK_FALSE(bench.connection.reusable());
+  CHECK_FALSE(bench.connection.quiet());
+}
+
 TEST_CASE("an answer cut at any octet is a fault, not an end") {
   const std::vector<std::string> replies = {
       ok + "Content-Length: 3\r\n\r\nabc",

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "tests/proxy/forward/bench.hpp"
+#include "tests/support/fake_dialer.hpp"
 
 using namespace gatehouse;
 using namespace gatehouse::test;
@@ -34,6 +35,46 @@ config::BackendServer named(const std::string& host, std::uint16_t port) {
   out.text = host + ":" + std::to_string(port);
   return out;
 }
+
+/// A pool whose connections are scripts.
+struct Scripted {
+  Bench bench;
+  FakeDialer dialer{bench.clock};
+  std::shared_ptr<backend::Pool> pool;
+
+  Scripted() {
+    config::Config config;
+    config.backends.emplace_back();
+    config.backends[0].name = "app";
+    config.backends[0].servers = {named("127.0.0.1", 80)};
+    const auto plan = backend::make_plans(config).value().at("app");
+    Worker& worker = *bench.worker;
+    const backend::Means means{bench.clock,  bench.resolver, dialer,
+                               worker.wheel, worker.buffers, worker.crew};
+    pool = std::make_shared<backend::Pool>(means, plan, plan->servers[0]);
+  }
+  /// One request and its answer on a new connection, which is given back.
+  static awaitable<void> carry(std::shared_ptr<backend::Pool> pool, bool& done) {
+    auto lease = co_await backend::Pool::dial(std::move(pool));
+    http::RequestHead head;
+    head.method = "GET";
+    head.path = "/";
+    head.authority = "a";
+    const auto sent = co_await lease->exchange().send_head(head);
+    const auto flushed = co_await lease->exchange().flush();
+    const auto answered = co_await lease->exchange().read_head();
+    const auto body = co_await lease->exchange().read_body();
+    const auto end = co_await lease->exchange().read_body();
+    lease->give_back();
+    done = sent && flushed && answered && body && end;
+  }
+  void exchange(Script& server) {
+    bool done = false;
+    server.send(ok);
+    bench.worker->crew.add(carry(pool, done));
+    bench.until([&] { return done; });
+  }
+};
 
 }  // namespace
 
@@ -77,6 +118,29 @@ TEST_CASE("an idle connection that its server closed does not linger") {
   CHECK(bench.pool()->idle() == 1);
   bench.advance(1200ms);
   CHECK(bench.pool()->idle() == 0);
+}
+
+TEST_CASE("a connection whose key has sealed all it may is not kept, nor used again") {
+  Scripted scripted;
+  const auto server = scripted.dialer.lead();
+  SUBCASE("worn by its last request") {
+    server->on_write([&](std::string_view) { server->wear(); });
+    scripted.exchange(*server);
+    CHECK(scripted.pool->idle() == 0);
+  }
+  SUBCASE("seen when it is looked for") {
+    scripted.exchange(*server);
+    CHECK(scripted.pool->idle() == 1);
+    server->wear();
+    CHECK_FALSE(backend::Pool::take_idle(scripted.pool));
+  }
+  SUBCASE("seen by the sweep") {
+    scripted.exchange(*server);
+    server->wear();
+    scripted.bench.advance(1200ms);
+    CHECK(scripted.pool->idle() == 0);
+  }
+  CHECK(server->closed());
 }
 
 TEST_CASE("no more connections are kept idle than the config allows, the newest first in use") {
