@@ -1,4 +1,6 @@
 """Servers behind TLS, with certificates of openssl's making and Python's ssl at their end."""
+import base64
+import hashlib
 import ssl
 import subprocess
 
@@ -132,6 +134,61 @@ tls.mode = "off"
         status, _, body = http_get(self.http, "shop.example", "/", method="POST", body=data)
         self.assertEqual(status, 200)
         self.assertEqual(json.loads(body)["body"].encode("latin-1"), data)
+
+    def test_a_websocket_passes_both_ways_and_closes_half_by_half(self):
+        root = self.root("corp")
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(*self.leaf("corp", "localhost"))
+        for version in (ssl.TLSVersion.TLSv1_3, ssl.TLSVersion.TLSv1_2):
+            with self.subTest(version.name):
+                context.maximum_version = version
+                server = socket.create_server(("127.0.0.1", 0))
+                self.scene.callback(server.close)
+                thread = threading.Thread(target=self.echo, args=(context, server), daemon=True)
+                thread.start()
+                self.gatehouse(f"https://localhost:{server.getsockname()[1]}", f'{{ roots = "{root}" }}')
+                self.talk()
+                thread.join(20 * PATIENCE)
+                self.assertFalse(thread.is_alive(), "the server saw the end")
+                self.gate.kill()
+
+    def talk(self):
+        """A WebSocket's client: early octets, two megabytes there and back, then its end."""
+        raw = socket.create_connection(("127.0.0.1", self.http), timeout=30 * PATIENCE)
+        raw.sendall(b"GET /chat HTTP/1.1\r\nHost: shop.example\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n\x81\x05hello")
+        reader = raw.makefile("rb")
+        self.assertIn(b"101", reader.readline())
+        fields = b""
+        while (line := reader.readline()) != b"\r\n":
+            self.assertTrue(line, fields)
+            fields += line
+        self.assertIn(b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=", fields)
+        self.assertEqual(reader.read(14), b"\x81\x05early\x81\x05hello")
+        data = os.urandom(2_000_000)
+        sender = threading.Thread(target=lambda: (raw.sendall(data), raw.shutdown(socket.SHUT_WR)))
+        sender.start()
+        self.assertEqual(reader.read(len(data)), data)
+        sender.join()
+        self.assertEqual(reader.read(), b"", "the server's end comes through")
+        raw.close()
+
+    @staticmethod
+    def echo(context, server):
+        """One WebSocket over TLS whose server says something early and returns all it hears."""
+        accepted, _ = server.accept()
+        with context.wrap_socket(accepted, server_side=True) as connection:
+            data = b""
+            while b"\r\n\r\n" not in data:
+                data += connection.recv(65536)
+            head, early = data.split(b"\r\n\r\n", 1)
+            key = re.search(rb"Sec-WebSocket-Key: *(\S+)", head, re.I).group(1)
+            accept = base64.b64encode(hashlib.sha1(key + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest())
+            connection.sendall(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                               b"Sec-WebSocket-Accept: " + accept + b"\r\n\r\n" + b"\x81\x05early" + early)
+            while piece := connection.recv(65536):
+                connection.sendall(piece)
+            connection.unwrap()
 
 
 if __name__ == "__main__":
