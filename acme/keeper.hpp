@@ -111,7 +111,7 @@ class Keeper final : public CertificateSource {
   using LeasePointer = std::shared_ptr<Leased>;
   enum class Lane : std::uint8_t { admit, load, order, on_demand };
 
-  // keeper.cpp: what is wanted, what is due, who waits
+  // keeper.cpp: what is wanted, and how it stands
   void adopt(const Wanted& wanted);
   void retire(const EntryPointer& entry);
   void forget(const EntryPointer& entry);
@@ -119,6 +119,9 @@ class Keeper final : public CertificateSource {
   std::string recipe_of(const Wanted& wanted) const;
   std::vector<CaChoice> cas_of(const Wanted& wanted) const;
   const Wanted* cover_of(const std::string& host) const;
+  CertificateStatus status_of(const Entry& entry, const Slot& slot) const;
+
+  // keeper_waiting.cpp: who waits
   Result<EntryPointer> entry_for(const std::string& host, const asio::ip::address& client);
   EntryPointer make_lazy(const std::string& host, const Wanted& cover);
   awaitable<Result<tls::CertificateHandle>> obtain_here(std::string host, asio::ip::address client);
@@ -126,6 +129,8 @@ class Keeper final : public CertificateSource {
   awaitable<Result<bool>> rung(EntryPointer entry);
   void ring(Entry& entry);
   tls::CertificateHandle servable(const Entry& entry) const;
+
+  // keeper_schedule.cpp: what is due
   Standing standing_of(const Entry& entry, const Slot& slot) const;
   Choice choose(const Entry& entry) const;
   void schedule(const EntryPointer& entry);
@@ -134,7 +139,6 @@ class Keeper final : public CertificateSource {
   void rest(const EntryPointer& entry, Wall until);
   void pump();
   awaitable<void> watch();
-  CertificateStatus status_of(const Entry& entry, const Slot& slot) const;
 
   // keeper_load.cpp, keeper_order.cpp: what is done for one entry
   awaitable<void> admit(EntryPointer entry, asio::ip::address client);

@@ -1,0 +1,170 @@
+// Who waits for a certificate: whether a name may have one at all, and until when it is waited for.
+#include <boost/asio/bind_cancellation_slot.hpp>
+
+#include "acme/detail/keeper_entry.hpp"
+#include "core/base/host.hpp"
+#include "core/base/log.hpp"
+#include "core/net/within.hpp"
+
+namespace gatehouse::acme {
+namespace {
+
+using config::TlsMode;
+
+/// A handshake that waits, counted while it does.
+class Waiter {
+ public:
+  explicit Waiter(std::size_t& count) : count_(count) { ++count_; }
+  Waiter(const Waiter&) = delete;
+  Waiter& operator=(const Waiter&) = delete;
+  ~Waiter() { --count_; }
+
+ private:
+  std::size_t& count_;
+};
+
+}  // namespace
+
+awaitable<Result<tls::CertificateHandle>> Keeper::obtain(std::string host,
+                                                         asio::ip::address client) {
+  auto work = obtain_here(std::move(host), std::move(client));
+  // The caller may be on a worker: a cancellation there must not reach into this thread's frames.
+  // The wait is bounded by `wait`, and stop() ends it.
+  auto uncancelled = asio::bind_cancellation_slot(asio::cancellation_slot(), asio::use_awaitable);
+  co_return co_await asio::co_spawn(parts_.control, std::move(work), std::move(uncancelled));
+}
+
+tls::CertificateHandle Keeper::servable(const Entry& entry) const {
+  if (entry.served != nullptr && entry.served->not_after > parts_.clock.wall()) return entry.served;
+  return nullptr;
+}
+
+Keeper::EntryPointer Keeper::make_lazy(const std::string& host, const Wanted& cover) {
+  if (lazy_.size() >= most_lazy) {
+    // The oldest that rests leaves; workers ask for it again when somebody comes.
+    for (const std::string& oldest : lazy_) {
+      const EntryPointer entry = entries_.at(oldest);
+      if (entry->busy()) continue;
+      retire(entry);
+      break;
+    }
+  }
+  auto& entry = entries_[host];
+  if (entry == nullptr) {
+    entry = std::make_shared<Entry>();
+    entry->host = host;
+    entry->phase = Entry::Phase::admitting;
+  }
+  entry->kind = Entry::Kind::lazy;
+  entry->lazy_place = lazy_.insert(lazy_.end(), host);
+  entry->wanted = cover;
+  entry->wanted.host = host;
+  rebuild(*entry);
+  return entry;
+}
+
+Result<Keeper::EntryPointer> Keeper::entry_for(const std::string& host,
+                                               const asio::ip::address& client) {
+  const auto at = entries_.find(host);
+  if (at != entries_.end() && at->second->kind != Entry::Kind::retired) return at->second;
+  const Wanted* cover = cover_of(host);
+  if (cover == nullptr) return Error(Fault::not_found, Side::client, host + ": no site");
+  switch (cover->mode) {
+    case TlsMode::off:
+    case TlsMode::passthrough:
+      return Error(Fault::not_found, Side::client, host + ": no TLS here");
+    case TlsMode::acme:
+    case TlsMode::files: {
+      const auto covering = entries_.find(cover->host);
+      if (covering != entries_.end()) return covering->second;
+      return Error(Fault::not_found, Side::client, host + ": no certificate covers it");
+    }
+    case TlsMode::internal: {
+      const auto normal = normal_host(host);
+      if (!normal || *normal != host)
+        return Error(Fault::denied, Side::client, log::escaped(host, 300) + ": no host name");
+      break;
+    }
+    case TlsMode::on_demand: {
+      // What the operator lists may be a local name: a CA of his own certifies those.
+      auto good = gate_.lists(host) ? Result<void>() : check_on_demand_name(host);
+      if (!good) return good.error();
+      if (auto known = gate_.remembered(host)) return *known;
+      break;
+    }
+  }
+  if (at != entries_.end())  // its last work is ending; the next handshake finds it gone
+    return Error(Fault::refused, Side::self, host + ": is being given up");
+  const std::size_t most = gate_.settings().max_waiting;
+  auto& admitting = at_work_[static_cast<std::size_t>(Lane::admit)];
+  if (admitting + to_order_on_demand_.size() >= std::max<std::size_t>(most, 1))
+    return Error(Fault::limit, Side::client, host + ": max_waiting new names are under way");
+  const EntryPointer entry = make_lazy(host, *cover);
+  ++admitting;
+  crew_.add(admit(entry, client));
+  return entry;
+}
+
+awaitable<Result<tls::CertificateHandle>> Keeper::obtain_here(std::string host,
+                                                              asio::ip::address client) {
+  if (mode_ != Mode::running) co_return Error(Fault::closed, Side::self, "keeper is stopped");
+  const auto at = entries_.find(host);
+  const bool known = at != entries_.end() && servable(*at->second) != nullptr;
+  if (!known && waiting_ >= gate_.settings().max_waiting)
+    co_return Error(Fault::limit, Side::client, host + ": max_waiting handshakes wait");
+  auto entry = entry_for(host, client);
+  if (!entry) co_return entry.error();
+  if ((*entry)->unasked) {
+    auto deciding = gate_.decide(host, client, AskReason::load);
+    auto allowed = co_await std::move(deciding);
+    if (!allowed) co_return allowed.error();
+    entry = entry_for(host, client);  // that one may have come to its end meanwhile
+    if (!entry) co_return entry.error();
+    (*entry)->unasked = false;
+    auto publishing = publish(*entry);
+    co_await std::move(publishing);
+  }
+  auto here = servable(**entry);
+  if (here == nullptr) co_return co_await wait_for(std::move(*entry));
+  // A worker had no room for it, or came late: it is given to all of them again.
+  auto again = publish(*entry);
+  co_await std::move(again);
+  co_return here;
+}
+
+awaitable<Result<tls::CertificateHandle>> Keeper::wait_for(EntryPointer entry) {
+  const Waiter counted(waiting_);
+  const Steady deadline = parts_.clock.steady() + gate_.settings().wait;
+  while (entry->busy() && servable(*entry) == nullptr && mode_ == Mode::running) {
+    auto ring_once = rung(entry);
+    auto heard = co_await net::within(parts_.clock, deadline, Side::self, std::move(ring_once));
+    if (!heard) co_return std::move(heard).error().within(entry->host);
+  }
+  auto certificates = servable(*entry);
+  if (certificates != nullptr) co_return certificates;
+  if (mode_ != Mode::running) co_return Error(Fault::closed, Side::self, "keeper is stopped");
+  if (entry->failure) co_return *entry->failure;
+  co_return Error(Fault::not_found, Side::self, entry->host + ": no certificate");
+}
+
+awaitable<Result<bool>> Keeper::rung(EntryPointer entry) {
+  struct Place {
+    std::list<asio::steady_timer*>& waiters;
+    std::list<asio::steady_timer*>::iterator at;
+    Place(std::list<asio::steady_timer*>& list, asio::steady_timer& timer)
+        : waiters(list), at(list.insert(list.end(), &timer)) {}
+    Place(const Place&) = delete;
+    Place& operator=(const Place&) = delete;
+    ~Place() { waiters.erase(at); }
+  };
+  asio::steady_timer parked(parts_.control, Steady::max());  // ring() or cancellation ends it
+  const Place place(entry->waiters, parked);
+  co_await parked.async_wait(as_result);
+  co_return true;
+}
+
+void Keeper::ring(Entry& entry) {
+  for (asio::steady_timer* waiter : entry.waiters) waiter->cancel();
+}
+
+}  // namespace gatehouse::acme
