@@ -31,6 +31,20 @@ graceful_timeout = "20s"
         self.assertEqual(http_get(self.http, "two.localhost")[0], 200)
         self.assertEqual(http_get(self.http, "one.localhost")[0], 404)
 
+    def test_what_a_reload_changed_stands_in_the_audit_log(self):
+        backend = Backend(self.scene)
+        gate = self.start(self.site("one.localhost", backend.port))
+        gate.rewrite(self.config(self.site("two.localhost", backend.port)))
+        status, out, err = gate.command("reload")
+        self.assertEqual(status, 0, out + err)
+        told = [line.strip() for line in out.splitlines() if line.startswith("  ")]
+        self.assertTrue([line for line in told if "two.localhost" in line], out)
+
+        def noted():
+            return [(line["config"], line["change"]) for line in gate.audit() if line["event"] == "config changed"]
+        wait_for(lambda: len(noted()) >= len(told), "the lines in the audit log")
+        self.assertEqual(noted(), [(gate.config_path, line) for line in told])
+
     def test_sighup_reloads(self):
         backend = Backend(self.scene)
         gate = self.start(self.site("one.localhost", backend.port))
