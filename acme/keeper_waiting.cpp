@@ -1,7 +1,6 @@
 // Who waits for a certificate: whether a name may have one at all, and until when it is waited for.
-#include <boost/asio/bind_cancellation_slot.hpp>
-
 #include "acme/detail/keeper_entry.hpp"
+#include "core/base/elsewhere.hpp"
 #include "core/base/host.hpp"
 #include "core/base/log.hpp"
 #include "core/net/within.hpp"
@@ -28,10 +27,9 @@ class Waiter {
 awaitable<Result<tls::CertificateHandle>> Keeper::obtain(std::string host,
                                                          asio::ip::address client) {
   auto work = obtain_here(std::move(host), std::move(client));
-  // The caller may be on a worker: a cancellation there must not reach into this thread's frames.
-  // The wait is bounded by `wait`, and stop() ends it.
-  auto uncancelled = asio::bind_cancellation_slot(asio::cancellation_slot(), asio::use_awaitable);
-  co_return co_await asio::co_spawn(parts_.control, std::move(work), std::move(uncancelled));
+  // The caller may be on a worker. The wait is bounded by `wait`, and stop() ends it.
+  auto certificates = co_await run_elsewhere(parts_.control, std::move(work));
+  co_return certificates;
 }
 
 tls::CertificateHandle Keeper::servable(const Entry& entry) const {
