@@ -192,6 +192,7 @@ TEST_CASE("a certificate that is not what was asked for is never accepted") {
   SUBCASE("other names") { bench.ca.certificate_is = FakeCa::Wrong::names; }
   SUBCASE("expired") { bench.ca.certificate_is = FakeCa::Wrong::expired; }
   SUBCASE("a chain that does not link") { bench.ca.certificate_is = FakeCa::Wrong::chain; }
+  SUBCASE("a chain that cannot be served") { bench.ca.certificate_is = FakeCa::Wrong::weak_issuer; }
   const IssueOutcome outcome = bench.issue();
   REQUIRE_FALSE(outcome);
   CHECK(outcome.error().retry == Retry::later);

@@ -47,7 +47,14 @@ class FakeCa final : public acme::CaTransport {
   std::set<std::string> profiles;
   std::vector<std::string> challenge_types = {"http-01", "dns-01", "tls-alpn-01", "dns-persist-01"};
   bool alternate_chain = false;
-  enum class Wrong { nothing, key, names, expired, chain };
+  enum class Wrong {
+    nothing,
+    key,
+    names,
+    expired,
+    chain,
+    weak_issuer,  // keys, names, dates, links are good; OpenSSL refuses to serve it all the same
+  };
   Wrong certificate_is = Wrong::nothing;
 
   /// The next request of that operation is answered with a problem (or, with an empty type, with

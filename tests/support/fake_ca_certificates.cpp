@@ -1,4 +1,6 @@
 // The certificates of a fake CA: what it takes to get one, and in which ways it may be wrong.
+#include <openssl/rsa.h>
+
 #include <algorithm>
 
 #include "core/base/host.hpp"
@@ -34,6 +36,15 @@ std::set<std::string> names_of(X509_REQ* request) {
     }
   }
   return names;
+}
+
+/// An intermediate as it was made twenty years ago, with a key of 1024 bits.
+tls::CertificateAuthority weak_authority(Wall now) {
+  const tls::Validity years{now - 24h, now + 24h * 3650};
+  const auto root = tls::CertificateAuthority::make_root("Old Root", fresh_key(), years);
+  const std::shared_ptr<EVP_PKEY> raw(EVP_RSA_gen(1024), EVP_PKEY_free);
+  const tls::PrivateKey key(raw, tls::KeyType::rsa2048);  // the smallest type there is
+  return *root->make_intermediate("Old Intermediate", key, years);
 }
 
 }  // namespace
@@ -80,6 +91,8 @@ std::string FakeCa::issue(const Order& order, const std::string& csr) {
   if (certificate_is == Wrong::key) key = fresh_key();
   if (certificate_is == Wrong::names) names.assign(1, "other.example");
   if (certificate_is == Wrong::expired) validity.not_after = clock_.wall() - 1min;
+  if (certificate_is == Wrong::weak_issuer)
+    return *weak_authority(clock_.wall()).issue(names, key, validity);
   std::string chain = *intermediate_.issue(names, key, validity);
   if (certificate_is == Wrong::chain) {
     const std::size_t leaf = chain.find("-----END CERTIFICATE-----") + 26;
