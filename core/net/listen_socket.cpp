@@ -12,6 +12,7 @@
 #include <cerrno>
 #include <cstring>
 #include <system_error>
+#include <tuple>
 
 #include "core/base/cidr.hpp"
 
@@ -25,10 +26,15 @@ constexpr int backlog = 4096;  // the kernel cuts it to net.core.somaxconn
 /// Whether other sockets may be bound to the same port and share its connections.
 enum class Sharing { exclusive, shared };
 
-std::string way_out(int code, const ListenAddress& where) {
+std::string way_out(int code, const ListenAddress& where, Held held) {
   const std::string port = std::to_string(where.port);
   switch (code) {
     case EADDRINUSE:
+      if (held == Held::by_us) {
+        return "another listener of this process has the port and cannot share it, because it was "
+               "handed over or opened before root was given up: take that one out by a reload and "
+               "add this one by the next, or restart";
+      }
       return "another process listens there (find it with: ss -ltnp 'sport = :" + port +
              "'); stop it or choose another address";
     case EACCES:
@@ -43,17 +49,17 @@ std::string way_out(int code, const ListenAddress& where) {
   }
 }
 
-Error failure(int code, const ListenAddress& where) {
+Error failure(int code, const ListenAddress& where, Held held = Held::by_nobody) {
   std::string detail = "listen on " + where.text + ": " + std::generic_category().message(code);
   const std::string hint =
-      where.kind == ListenAddress::Kind::unix_path ? std::string() : way_out(code, where);
+      where.kind == ListenAddress::Kind::unix_path ? std::string() : way_out(code, where, held);
   if (!hint.empty()) detail += ": " + hint;
   const bool denied = code == EACCES || code == EPERM;
   return Error(denied ? Fault::denied : Fault::io, Side::self, std::move(detail));
 }
 
 /// A bound socket, or -1 with errno.
-int bound(const tcp::endpoint& at, Sharing sharing, bool dual) {
+int bind_to(const tcp::endpoint& at, Sharing sharing, bool dual) {
   const int fd = ::socket(at.protocol().family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd < 0) return -1;
   const int on = 1;
@@ -70,16 +76,16 @@ int bound(const tcp::endpoint& at, Sharing sharing, bool dual) {
   return -1;
 }
 
-int bound_and_listening(const tcp::endpoint& at, bool dual) {
-  if (at.port() != 0) {
+int open_port(const tcp::endpoint& at, bool dual, Held held) {
+  if (at.port() != 0 && held == Held::by_nobody) {
     // The kernel lets processes of one user share a port; two of us would split the traffic
     // without a word. A bind without sharing finds out.
-    const int probe = bound(at, Sharing::exclusive, dual);
+    const int probe = bind_to(at, Sharing::exclusive, dual);
     if (probe < 0) return -1;
     ::close(probe);
   }
-  const int fd = bound(at, Sharing::shared, dual);
-  if (fd < 0) return -1;
+  const int fd = bind_to(at, Sharing::shared, dual);
+  if (fd < 0 || held == Held::by_us) return fd;
   if (::listen(fd, backlog) == 0) return fd;
   const int failed = errno;
   ::close(fd);
@@ -87,10 +93,16 @@ int bound_and_listening(const tcp::endpoint& at, bool dual) {
   return -1;
 }
 
-int open_any(std::uint16_t port) {
-  const int fd = bound_and_listening(tcp::endpoint(tcp::v6(), port), true);
+int open_any(std::uint16_t port, Held held) {
+  const int fd = open_port(tcp::endpoint(tcp::v6(), port), true, held);
   if (fd >= 0 || (errno != EAFNOSUPPORT && errno != EADDRNOTAVAIL)) return fd;
-  return bound_and_listening(tcp::endpoint(tcp::v4(), port), false);
+  return open_port(tcp::endpoint(tcp::v4(), port), false, held);
+}
+
+int option(int fd, int level, int name) {
+  int value = 0;
+  socklen_t size = sizeof value;
+  return ::getsockopt(fd, level, name, &value, &size) == 0 ? value : 0;
 }
 
 /// A socket file that nobody listens on any more is in the way of a new one.
@@ -123,10 +135,7 @@ int open_unix(const std::string& path) {
 }
 
 Result<int> adopt(const ListenAddress& where) {
-  int accepts = 0;
-  socklen_t size = sizeof accepts;
-  if (::getsockopt(where.descriptor, SOL_SOCKET, SO_ACCEPTCONN, &accepts, &size) != 0 ||
-      accepts == 0) {
+  if (option(where.descriptor, SOL_SOCKET, SO_ACCEPTCONN) == 0) {
     return Error(Fault::io, Side::self,
                  "listen on " + where.text +
                      ": this descriptor is no listening socket: was it handed over (systemd "
@@ -138,16 +147,27 @@ Result<int> adopt(const ListenAddress& where) {
   return fd;
 }
 
+bool is_port(const ListenAddress& where) {
+  return where.kind == ListenAddress::Kind::any || where.kind == ListenAddress::Kind::address;
+}
+
 }  // namespace
 
-Result<ListenSocket> ListenSocket::open(const ListenAddress& where) {
+bool overlap(const ListenAddress& a, const ListenAddress& b) {
+  if (!is_port(a) || !is_port(b) || a.port != b.port || a.port == 0) return false;
+  if (a.kind == ListenAddress::Kind::any || b.kind == ListenAddress::Kind::any) return true;
+  if (a.address.is_v6() != b.address.is_v6()) return false;
+  return a.address == b.address || a.address.is_unspecified() || b.address.is_unspecified();
+}
+
+Result<ListenSocket> ListenSocket::open(const ListenAddress& where, Held held) {
   int fd = -1;
   switch (where.kind) {
     case ListenAddress::Kind::any:
-      fd = open_any(where.port);
+      fd = open_any(where.port, held);
       break;
     case ListenAddress::Kind::address:
-      fd = bound_and_listening(tcp::endpoint(where.address, where.port), false);
+      fd = open_port(tcp::endpoint(where.address, where.port), false, held);
       break;
     case ListenAddress::Kind::unix_path:
       fd = open_unix(where.unix_path);
@@ -159,7 +179,7 @@ Result<ListenSocket> ListenSocket::open(const ListenAddress& where) {
       break;
     }
   }
-  if (fd < 0) return failure(errno, where);
+  if (fd < 0) return failure(errno, where, held);
   return ListenSocket(fd);
 }
 
@@ -172,13 +192,10 @@ Result<ListenSocket> ListenSocket::sibling() const {
   where.text = "the same address again";
   sockaddr_storage address{};
   socklen_t size = sizeof address;
-  int shared = 0;
-  socklen_t shared_size = sizeof shared;
-  if (::getsockname(fd_, reinterpret_cast<sockaddr*>(&address), &size) != 0 ||
-      ::getsockopt(fd_, SOL_SOCKET, SO_REUSEPORT, &shared, &shared_size) != 0) {
+  if (::getsockname(fd_, reinterpret_cast<sockaddr*>(&address), &size) != 0) {
     return failure(errno, where);
   }
-  if (shared == 0 || address.ss_family == AF_UNIX) {
+  if (option(fd_, SOL_SOCKET, SO_REUSEPORT) == 0 || address.ss_family == AF_UNIX) {
     const int copy = ::fcntl(fd_, F_DUPFD_CLOEXEC, 3);
     if (copy < 0) return failure(errno, where);
     return ListenSocket(copy);
@@ -186,14 +203,37 @@ Result<ListenSocket> ListenSocket::sibling() const {
   tcp::endpoint at;
   at.resize(size);
   std::memcpy(at.data(), &address, size);
-  int only = 1;
-  socklen_t only_size = sizeof only;
-  if (at.address().is_v6()) ::getsockopt(fd_, IPPROTO_IPV6, IPV6_V6ONLY, &only, &only_size);
-  const int fd = bound(at, Sharing::shared, only == 0);
+  const bool dual = at.address().is_v6() && option(fd_, IPPROTO_IPV6, IPV6_V6ONLY) == 0;
+  const int fd = bind_to(at, Sharing::shared, dual);
   if (fd < 0) return failure(errno, where);
   ListenSocket made(fd);
-  if (::listen(fd, backlog) != 0) return failure(errno, where);
+  if (option(fd_, SOL_SOCKET, SO_ACCEPTCONN) == 0) return made;
+  auto listening = made.listen();
+  if (!listening) return listening.error();
   return made;
+}
+
+Result<void> ListenSocket::listen() const {
+  if (option(fd_, SOL_SOCKET, SO_ACCEPTCONN) != 0) return Result<void>();
+  if (::listen(fd_, backlog) == 0) return Result<void>();
+  const int failed = errno;
+  ListenAddress where = bound();
+  where.text = "port " + std::to_string(where.port);
+  return failure(failed, where);
+}
+
+ListenAddress ListenSocket::bound() const {
+  ListenAddress where;
+  where.kind = ListenAddress::Kind::unix_path;
+  sockaddr_storage address{};
+  socklen_t size = sizeof address;
+  if (::getsockname(fd_, reinterpret_cast<sockaddr*>(&address), &size) != 0) return where;
+  if (address.ss_family != AF_INET && address.ss_family != AF_INET6) return where;
+  std::tie(where.address, where.port) = address_of(&address);
+  const bool all = where.address.is_v6() && where.address.is_unspecified();
+  const bool dual = all && option(fd_, IPPROTO_IPV6, IPV6_V6ONLY) == 0;
+  where.kind = dual ? ListenAddress::Kind::any : ListenAddress::Kind::address;
+  return where;
 }
 
 std::uint16_t ListenSocket::port() const {

@@ -1,5 +1,7 @@
 #include "proxy/serve/listener.hpp"
 
+#include <algorithm>
+
 #include "core/base/host.hpp"
 #include "core/base/log.hpp"
 #include "proxy/serve/listening.hpp"
@@ -37,17 +39,30 @@ net::ListenAddress address_of(const config::Listen& listen) {
   return where;
 }
 
-Result<std::vector<net::ListenSocket>> one_each(const config::Listen& listen, std::size_t workers) {
+Result<std::vector<net::ListenSocket>> one_each(const net::ListenAddress& where, net::Held held,
+                                                std::size_t workers) {
   std::vector<net::ListenSocket> sockets;
-  auto first = net::ListenSocket::open(address_of(listen));
+  auto first = net::ListenSocket::open(where, held);
   if (!first) return first.error();
   sockets.push_back(std::move(*first));
   while (sockets.size() < workers) {
     auto next = sockets.front().sibling();
-    if (!next) return std::move(next).error().within(listen.text);
+    if (!next) return std::move(next).error().within(where.text);
     sockets.push_back(std::move(*next));
   }
   return sockets;
+}
+
+/// Those that were only bound have passed every test that the kernel makes, so this does not fail
+/// while it has memory.
+void listen_on_all(const Sockets& opened) {
+  for (const auto& [address, sockets] : opened) {
+    for (const net::ListenSocket& socket : sockets) {
+      const auto listening = socket.listen();
+      if (listening) continue;
+      log::error("listener failed", {{"address", address}, {"error", listening.error().detail()}});
+    }
+  }
 }
 
 void begin_listening(Worker& worker, Sockets& sockets) {
@@ -72,11 +87,20 @@ void begin_drain(Worker& worker) {
 
 }  // namespace
 
+/// Whether a listener that `wanted` has no more gives its port to `where`.
+net::Held Listeners::held(const net::ListenAddress& where, const Snapshot& wanted) const {
+  const bool ours = std::any_of(open_.begin(), open_.end(), [&](const auto& open) {
+    return wanted.endpoint(open.first) == nullptr && net::overlap(open.second.bound, where);
+  });
+  return ours ? net::Held::by_us : net::Held::by_nobody;
+}
+
 Result<Listeners::Opened> Listeners::open(const Snapshot& wanted) {
   Opened opened;
   for (const Endpoint& endpoint : wanted.endpoints()) {
     if (open_.contains(endpoint.listen.text)) continue;
-    auto sockets = one_each(endpoint.listen, workers_.size());
+    const net::ListenAddress where = address_of(endpoint.listen);
+    auto sockets = one_each(where, held(where, wanted), workers_.size());
     if (!sockets) return sockets.error();
     opened.by_address.emplace(endpoint.listen.text, std::move(*sockets));
   }
@@ -89,9 +113,10 @@ awaitable<void> Listeners::apply(Opened opened, std::shared_ptr<const Snapshot> 
     if (wanted->endpoint(address) == nullptr) gone.push_back(address);
   }
   for (const auto& [address, sockets] : opened.by_address) {
-    open_[address] = Open{address, sockets.front().port()};
+    open_[address] = Open{address, sockets.front().port(), sockets.front().bound()};
     log::info("listener opened", {{"address", address}, {"port", sockets.front().port()}});
   }
+  listen_on_all(opened.by_address);
   const Job begin = [&](Worker& worker) { begin_listening(worker, opened.by_address); };
   co_await workers_.on_each(begin);
   const Job end = [&](Worker& worker) { end_listening(worker, gone); };

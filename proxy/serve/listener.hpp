@@ -21,7 +21,8 @@ class Listeners {
   struct Opened {
     std::map<std::string, std::vector<net::ListenSocket>> by_address;  // one per worker
   };
-  /// Opens what `wanted` has and we have not. All or nothing; errors say what to do about it.
+  /// Opens what `wanted` has and we have not. All or nothing; errors say what to do about it. What
+  /// shares a port with a listener of ours takes no connection before apply().
   Result<Opened> open(const Snapshot& wanted);
   /// Starts accepting on what was opened and retires what `wanted` has no more: such sockets close
   /// now, their idle connections too, others after their answer. Call it after publish().
@@ -33,6 +34,7 @@ class Listeners {
   struct Open {
     std::string address;  // as in the config
     std::uint16_t port = 0;
+    net::ListenAddress bound;
   };
   std::vector<Open> open_addresses() const;
 
@@ -42,6 +44,8 @@ class Listeners {
   awaitable<std::size_t> drain(Clock& clock, const Steady& deadline);
 
  private:
+  net::Held held(const net::ListenAddress& where, const Snapshot& wanted) const;
+
   Workers& workers_;
   std::map<std::string, Open> open_;
 };

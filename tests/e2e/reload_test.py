@@ -102,6 +102,17 @@ graceful_timeout = "20s"
         self.assertEqual(http_get(new, "one.localhost")[0], 200)
         self.assertFalse(accepts(old))
 
+    def test_a_listener_narrows_and_widens_on_its_port(self):
+        backend = Backend(self.scene)
+        gate = self.start(self.site("one.localhost", backend.port))
+        narrow = self.config(self.site("one.localhost", backend.port))
+        for address in (f":{self.http}", f"0.0.0.0:{self.http}", f"127.0.0.1:{self.http}", f":{self.http}"):
+            gate.rewrite(narrow.replace(f"127.0.0.1:{self.http}", address, 1))
+            status, out, err = gate.command("reload")
+            self.assertEqual(status, 0, out + err)
+            for _ in range(4):
+                self.assertEqual(http_get(self.http, "one.localhost")[0], 200, address)
+
     def test_no_request_fails_while_reloads_go_on(self):
         backend = Backend(self.scene)
         gate = self.start(self.site("one.localhost", backend.port))

@@ -14,9 +14,9 @@
 #include "tests/support/temporary_folder.hpp"
 
 using namespace gatehouse;
+using asio::ip::tcp;
 using net::ListenAddress;
 using net::ListenSocket;
-using asio::ip::tcp;
 
 namespace {
 
@@ -89,6 +89,81 @@ TEST_CASE("a port that somebody listens on is refused with the way out") {
   const std::string why = second.error().detail();
   CHECK(why.find("another process listens there") != std::string::npos);
   CHECK(why.find(std::to_string(first->port())) != std::string::npos);
+}
+
+TEST_CASE("beside a listener of our own a socket is bound at once and takes over when told") {
+  ListenAddress everywhere;
+  everywhere.text = ":0";
+  auto first = ListenSocket::open(everywhere);
+  REQUIRE(first);
+  const std::uint16_t port = first->port();
+  REQUIRE(net::overlap(first->bound(), loopback(port)));
+  CHECK_FALSE(ListenSocket::open(loopback(port)));
+  const auto second = ListenSocket::open(loopback(port), net::Held::by_us);
+  REQUIRE(second);
+  const auto third = second->sibling();
+  REQUIRE(third);
+  asio::io_context io;
+  const tcp::endpoint at(asio::ip::address_v4::loopback(), port);
+  const auto waits = [](const ListenSocket& socket) {
+    const int fd = ::accept4(socket.descriptor(), nullptr, nullptr, SOCK_NONBLOCK);
+    if (fd >= 0) ::close(fd);
+    return fd >= 0;
+  };
+  REQUIRE(connects(io, at));
+  CHECK(waits(*first));
+  REQUIRE(second->listen());
+  REQUIRE(third->listen());
+  REQUIRE(connects(io, at));
+  CHECK_FALSE(waits(*first));
+  CHECK((waits(*second) || waits(*third)));
+}
+
+TEST_CASE("a port that a listener of our own cannot share is refused with the way out") {
+  asio::io_context io;
+  const tcp::acceptor handed_over(io, tcp::endpoint(asio::ip::address_v4::loopback(), 0));
+  const auto refused =
+      ListenSocket::open(loopback(handed_over.local_endpoint().port()), net::Held::by_us);
+  REQUIRE_FALSE(refused);
+  const std::string why = refused.error().detail();
+  CHECK(why.find("another listener of this process has the port") != std::string::npos);
+  CHECK(why.find("another process") == std::string::npos);
+}
+
+TEST_CASE("addresses overlap when one connection could come to either") {
+  struct Row {
+    const char* name;
+    ListenAddress a;
+    ListenAddress b;
+    bool overlap;
+  };
+  const auto at = [](const char* address, std::uint16_t port) {
+    ListenAddress where;
+    where.kind = ListenAddress::Kind::address;
+    where.address = asio::ip::make_address(address);
+    where.port = port;
+    return where;
+  };
+  ListenAddress any;
+  any.port = 443;
+  const std::vector<Row> rows = {
+      {"all and one", any, at("127.0.0.1", 443), true},
+      {"all and one of IPv6", any, at("::1", 443), true},
+      {"all, twice", any, any, true},
+      {"all IPv4 and one", at("0.0.0.0", 443), at("127.0.0.1", 443), true},
+      {"all IPv6 and one", at("::", 443), at("::1", 443), true},
+      {"the same", at("127.0.0.1", 443), at("127.0.0.1", 443), true},
+      {"all IPv6 and one of IPv4", at("::", 443), at("127.0.0.1", 443), false},
+      {"two", at("127.0.0.1", 443), at("127.0.0.2", 443), false},
+      {"another port", any, at("127.0.0.1", 444), false},
+      {"ports that the kernel chooses", at("127.0.0.1", 0), at("127.0.0.1", 0), false},
+      {"a unix socket", unix_at("/x"), unix_at("/x"), false},
+  };
+  for (const Row& row : rows) {
+    CAPTURE(row.name);
+    CHECK(net::overlap(row.a, row.b) == row.overlap);
+    CHECK(net::overlap(row.b, row.a) == row.overlap);
+  }
 }
 
 TEST_CASE("an address that this machine does not have is refused with the way out") {

@@ -154,6 +154,38 @@ TEST_CASE("a reload keeps the sockets of unchanged listeners, opens new ones, cl
   CHECK(holds(client.hear(page_end), "200 OK"));
 }
 
+TEST_CASE("a reload narrows and widens the addresses of a port that is in use") {
+  House house;
+  auto config = echo_config();
+  config.server.http = {listen_on("everywhere")};
+  config.server.http[0].kind = config::Listen::Kind::any;
+  house.serve(config);
+  const std::uint16_t port = house.port("everywhere");
+  const auto served = [&] {
+    Client client(port);
+    client.send(request);
+    return holds(client.hear(page_end), "200 OK");
+  };
+  CHECK(served());
+  auto narrow = echo_config();
+  narrow.server.http = {listen_on("narrow")};
+  narrow.server.http[0].port = port;
+  {
+    const auto refused_later = house.listeners.open(*snapshot_of(narrow));
+    REQUIRE(refused_later);
+    for (int i = 0; i < 8; ++i) CHECK(served());  // by the one that is still there
+  }
+  house.serve(narrow);
+  CHECK(house.port("narrow") == port);
+  CHECK(house.port("everywhere") == 0);
+  for (int i = 0; i < 8; ++i) CHECK(served());
+  config.server.http[0].port = port;
+  house.serve(config);
+  CHECK(house.port("everywhere") == port);
+  CHECK(house.port("narrow") == 0);
+  for (int i = 0; i < 8; ++i) CHECK(served());
+}
+
 TEST_CASE("a listener that cannot be opened leaves everything as it was") {
   House house;
   house.serve(echo_config());
