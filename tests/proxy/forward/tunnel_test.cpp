@@ -1,8 +1,6 @@
 #include "proxy/serve/tunnel.hpp"
 
-#include <utility>
-
-#include "tests/proxy/forward/bench.hpp"
+#include "tests/proxy/forward/pair.hpp"
 
 using namespace gatehouse;
 using namespace gatehouse::test;
@@ -24,24 +22,8 @@ std::string switched(const std::string& accepted = accept_value) {
          accepted + "\r\nSec-WebSocket-Protocol: chat\r\n\r\n";
 }
 
-struct Chat {
-  Bench bench;
-  RawServer server;
-  std::unique_ptr<RawSocket> client;
-
-  Chat() {
-    bench.serve_by({&server});
-    client = bench.connect();
-  }
-  RawSocket& at_server(std::size_t index = 0) {
-    bench.until([&] { return server.connections.size() > index; });
-    return *server.connections[index];
-  }
-  std::string request(std::size_t index = 0) {
-    RawSocket& connection = at_server(index);
-    bench.until([&] { return whole_message(connection.received); });
-    return std::exchange(connection.received, {});
-  }
+/// A Pair that speaks WebSocket.
+struct Chat : Pair {
   void open() {
     client->send(upgrade);
     request();
