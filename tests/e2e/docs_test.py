@@ -58,6 +58,28 @@ class Docs(Case):
                                                    "PEBBLE_DIRECTORY": "https://127.0.0.1:14000/dir"})
                 self.assertEqual(status, 0, out)
 
+    def test_the_compose_example_fits_the_image_and_its_configuration_is_valid(self):
+        with open(f"{TOP}/examples/compose.yaml") as f:
+            compose = f.read()
+        with open(f"{TOP}/Dockerfile") as f:
+            dockerfile = f.read()
+        build = re.search(r"^ +build: (\S+)$", compose, re.M).group(1)
+        self.assertTrue(os.path.samefile(f"{TOP}/examples/{build}/Dockerfile", f"{TOP}/Dockerfile"))
+        ports = re.findall(r'^ +- "\d+:(\d+)"$', compose, re.M)
+        self.assertEqual(ports, re.search(r"^EXPOSE (.+)$", dockerfile, re.M).group(1).split())
+        mounts = re.findall(r"^ +- (?:\./)?[\w.-]+:(/[^:\s]+)(?::ro)?$", compose, re.M)
+        volume = re.search(r"^VOLUME (\S+)$", dockerfile, re.M).group(1)
+        config = re.search(r'"--config", "([^"]+)"', dockerfile).group(1)
+        self.assertEqual(sorted(mounts), sorted([config, volume]))
+        # What the head of the file tells to write beside it.
+        text = "".join(line[4:] + "\n" for line in compose.splitlines() if line.startswith("#   "))
+        path = self.scene.write("gatehouse.toml", text)
+        status, out = self.validate(path)
+        self.assertEqual(status, 0, f"{text}\n{out}")
+        effective = subprocess.run([BINARY, "config", "-c", path], capture_output=True, text=True).stdout
+        patience = int(re.search(r'^graceful_timeout = "(\d+)s"', effective, re.M).group(1))
+        self.assertGreater(int(re.search(r"stop_grace_period: (\d+)s", compose).group(1)), patience)
+
     def test_the_documents_link_to_files_that_exist(self):
         for document in sorted(glob.glob(f"{TOP}/docs/*.md") + [f"{TOP}/README.md"]):
             with open(document) as f:
