@@ -59,7 +59,7 @@ Node convert(const toml::node& from, const std::string& file) {
 }
 
 /// The name in "cannot redefine existing table 'server' …".
-std::string quoted(std::string_view text) {
+std::string quoted_part(std::string_view text) {
   const std::size_t begin = text.find('\'');
   const std::size_t end = text.find('\'', begin + 1);
   if (end == std::string_view::npos) return {};
@@ -96,7 +96,7 @@ std::string in_plain_words(const toml::parse_error& error, std::string_view text
   }
   if (says("expected '='")) return why + "; a line is KEY = VALUE, [TABLE] or [[LIST]]";
   if (says("cannot redefine existing")) {
-    const std::string name = quoted(why);
+    const std::string name = quoted_part(why);
     if (says("as array-of-tables")) {
       return "'" + name + "' was a table before: write [[" + name + "]] there, too";
     }
