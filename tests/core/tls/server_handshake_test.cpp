@@ -103,7 +103,7 @@ TEST_CASE("a policy's cipher list rules TLS 1.2") {
   SSL_set_cipher_list(other.ssl.get(), "ECDHE-ECDSA-AES128-GCM-SHA256");
   other.server_name("a.example");
   CHECK_FALSE(other.shake(strict));
-  CHECK(other.alert == "sslv3 alert handshake failure");
+  CHECK(other.alert.ends_with("alert handshake failure"));  // behind "sslv3" or "ssl/tls"
 
   settings.ciphers = "NO-SUCH-SUITE";
   const auto none = ServerPolicy::make(settings, fresh_tickets());
@@ -123,7 +123,7 @@ TEST_CASE("neither CBC nor static RSA is spoken") {
     SSL_set_cipher_list(client.ssl.get(), suite);
     client.server_name("a.example");
     CHECK_FALSE(client.shake(server));
-    CHECK(client.alert == "sslv3 alert handshake failure");
+    CHECK(client.alert.ends_with("alert handshake failure"));  // behind "sslv3" or "ssl/tls"
   }
 }
 
