@@ -1,6 +1,7 @@
 #include "core/base/time_format.hpp"
 
 #include <time.h>
+#include <algorithm>
 
 #include <array>
 #include <cstdio>
@@ -53,10 +54,18 @@ Result<Wall> from_parts(int year, int month, int day, int hour, int minute, int 
   if (hour < 0 || hour > 23 || minute < 0 || minute > 59 || second < 0 || second > 60) {
     return bad(text);
   }
-  return Wall(sys_days(date) + hours(hour) + minutes(minute) + seconds(second));
+  return nearest_wall(sys_days(date).time_since_epoch() + hours(hour) + minutes(minute) +
+                      seconds(second));
 }
 
 }  // namespace
+
+Wall nearest_wall(std::chrono::seconds since_epoch) {
+  using namespace std::chrono;
+  constexpr seconds first = sys_days(year(1950) / 1 / 1).time_since_epoch();
+  constexpr seconds last = sys_days(year(2200) / 1 / 1).time_since_epoch();
+  return Wall(std::clamp(since_epoch, first, last));
+}
 
 std::string rfc3339(Wall when) {
   const tm parts = utc(when);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <string>
 #include <string_view>
 
@@ -7,6 +8,11 @@
 #include "core/base/error.hpp"
 
 namespace gatehouse {
+
+/// The date so far from 1970, or the nearest between 1950 and 2200: a Wall counts nanoseconds and
+/// reaches no further than 2262, peers date certificates to 9999 (RFC 5280 §4.1.2.5), and the time
+/// between any two dates must be a duration too.
+Wall nearest_wall(std::chrono::seconds since_epoch);
 
 /// `2026-11-21T01:40:00.123456Z`: RFC 3339, UTC, microseconds.
 std::string rfc3339(Wall when);

@@ -1,4 +1,5 @@
 #include "core/tls/certificate.hpp"
+#include "core/base/time_format.hpp"
 
 #include <openssl/pem.h>
 
@@ -77,7 +78,7 @@ Result<Wall> wall(const ASN1_TIME* time) {
     ERR_clear_error();
     return bad("has a date that is none");
   }
-  return Wall(std::chrono::seconds(timegm(&parts)));
+  return nearest_wall(std::chrono::seconds(timegm(&parts)));
 }
 
 std::string_view view(const ASN1_STRING* string) {

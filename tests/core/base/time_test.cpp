@@ -21,6 +21,13 @@ TEST_CASE("RFC 3339 goes both ways, with fractions and offsets") {
   }
 }
 
+TEST_CASE("a date that no clock here can count is the nearest that it can") {
+  CHECK(rfc3339_seconds(*parse_rfc3339("0551-11-21T01:00:00Z")) == "1950-01-01T00:00:00Z");
+  CHECK(rfc3339_seconds(*parse_rfc3339("9999-12-31T23:59:59Z")) == "2200-01-01T00:00:00Z");
+  CHECK(*parse_rfc3339("9999-12-31T23:59:59Z") - *parse_rfc3339("0551-11-21T01:00:00Z") >
+        std::chrono::hours(24 * 365 * 200));
+}
+
 TEST_CASE("HTTP dates go both ways") {
   const Wall when = Wall(std::chrono::seconds(784'111'777));
   CHECK(http_date(when) == "Sun, 06 Nov 1994 08:49:37 GMT");
