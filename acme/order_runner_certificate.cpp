@@ -53,7 +53,7 @@ awaitable<std::optional<Ending>> OrderRun::finalize() {
     return tls::make_certificate_request(names, *key);
   };
   auto csr = co_await issuer_.helpers_.run(std::move(job));
-  if (!csr) co_return ended(Ending::Kind::dropped, own_failure(csr.error()));
+  if (!csr) co_return ended(Ending::Kind::dropped, failure(Retry::later, csr.error().detail()));
   auto order =
       co_await issuer_.client_.finalize(record_.order->url, view_.order.finalize, std::move(*csr));
   if (order) {
@@ -91,7 +91,8 @@ awaitable<Ending> OrderRun::fetch(std::string url) {
   }
   auto certificate = co_await prove(std::move(downloaded->chain_pem));
   if (!certificate) {
-    IssueFailure why = own_failure(certificate.error());
+    // This certificate's trouble: what the CA makes for other names may well be good.
+    IssueFailure why = failure(Retry::later, certificate.error().detail());
     co_return ended(Ending::Kind::stale, std::move(why));
   }
   if ((*certificate)->not_before() > clock().wall()) {

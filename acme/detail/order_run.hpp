@@ -17,7 +17,7 @@ inline constexpr std::chrono::milliseconds first_pause{500};
 
 bool contains(const std::vector<std::string>& list, const std::string& wanted);
 IssueFailure failure(Retry retry, std::string detail);
-/// From an error that is no answer of the CA: of storage, our own, or a certificate that fails.
+/// From an error that is no answer of the CA but that every name would meet: storage, our own.
 IssueFailure own_failure(const Error& error);
 
 /// How a run of an order ended.

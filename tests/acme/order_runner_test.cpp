@@ -196,6 +196,7 @@ TEST_CASE("a certificate that is not what was asked for is never accepted") {
   const IssueOutcome outcome = bench.issue();
   REQUIRE_FALSE(outcome);
   CHECK(outcome.error().retry == Retry::later);
+  CHECK_FALSE(outcome.error().whole_ca);
   CHECK_FALSE(bench.stored_order());
   bench.ca.certificate_is = FakeCa::Wrong::nothing;
   CHECK(bench.issue());

@@ -24,14 +24,20 @@ CaClient::Settings at_the_fake_ca() {
 
 /// A keeper whose orders are real ones, at a CA that does as told.
 struct WholeBench : KeeperBench {
-  WholeBench() {
+  explicit WholeBench(std::vector<std::string> cas = {"main"}) {
     ca.reuse_valid = true;
-    Plan wanted_there = plan({wanted("a.example")});
+    Wanted first = wanted("a.example");
+    first.acme.ca = std::move(cas);
+    want({first});
+  }
+  ~WholeBench() { stop(); }  // while the CA is still there
+
+  void want(std::vector<Wanted> all) {
+    Plan wanted_there = plan(std::move(all));
     wanted_there.cas["main"] = {whole_issuer, nullptr};
     keeper->reconcile(std::move(wanted_there));
     settle();
   }
-  ~WholeBench() { stop(); }  // while the CA is still there
 
   /// The CA is polled while time goes on.
   void advance_until(const std::function<bool()>& done) {
@@ -80,6 +86,34 @@ TEST_CASE("a renewal that only the handshake with ourselves refuses leaves the o
   CHECK(bench.status().state == CertificateState::live);
   CHECK(bench.status().last_error == "");
   CHECK(bench.ca.complaints == std::vector<std::string>{});
+}
+
+TEST_CASE("a chain that we refuse puts off its own name at that CA, and no other name") {
+  WholeBench bench;
+  bench.ca.certificate_is = FakeCa::Wrong::weak_issuer;
+  bench.advance_until([&] { return bench.status().state == CertificateState::failing; });
+  CHECK(bench.ca.orders_made == 1);
+
+  bench.ca.certificate_is = FakeCa::Wrong::nothing;
+  bench.want({bench.wanted("a.example"), bench.wanted("b.example")});
+  CHECK(bench.ca.orders_made == 2);  // not a moment has passed
+  bench.advance_until([&] { return bench.outlet.served.contains("b.example"); });
+  CHECK(bench.ca.orders_made == 2);
+  CHECK_FALSE(bench.outlet.served.contains("a.example"));
+  CHECK(bench.status().state == CertificateState::failing);
+  CHECK(bench.status().attempts == 1);
+}
+
+TEST_CASE("a name whose chain we refused three times is ordered from the next CA") {
+  WholeBench bench({"main", "second"});
+  bench.ca.certificate_is = FakeCa::Wrong::weak_issuer;
+  for (int minutes = 0; minutes < 8; ++minutes)
+    for (int seconds = 0; seconds < 60; ++seconds) bench.advance(1s);
+  CHECK(bench.ca.issued == 3);
+  REQUIRE(bench.second->requests.size() == 1);
+  CHECK(bench.second->requests.front().host == "a.example");
+  CHECK(bench.status().issuer == "second-ca");
+  CHECK(bench.outlet.served.contains("a.example"));
 }
 
 }  // namespace
