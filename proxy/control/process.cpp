@@ -9,6 +9,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <csignal>
@@ -20,6 +21,11 @@ namespace gatehouse::control {
 namespace {
 
 namespace fs = std::filesystem;
+
+// A limit of "infinity" is no number to divide among connections.
+constexpr rlim_t most_open_files = 1U << 24;
+// For listeners, storage, logs, timers, the admin's clients.
+constexpr std::size_t spare_descriptors = 128;
 
 Error failed(const std::string& doing, int code = errno) {
   return Error(Fault::io, Side::self, doing + ": " + std::strerror(code));
@@ -55,15 +61,17 @@ void hold_signals() { mask_signals(SIG_BLOCK); }
 
 void let_signals_in() { mask_signals(SIG_UNBLOCK); }
 
-std::uint64_t raise_open_files() {
+std::size_t raise_open_files() {
+  constexpr std::size_t carried_anyway = 1024;
   rlimit limit{};
-  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return 0;
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return carried_anyway;
   if (limit.rlim_cur < limit.rlim_max) {
     rlimit raised = limit;
     raised.rlim_cur = limit.rlim_max;
     if (::setrlimit(RLIMIT_NOFILE, &raised) == 0) limit = raised;
   }
-  return limit.rlim_cur;
+  const auto most = static_cast<std::size_t>(std::min<rlim_t>(limit.rlim_cur, most_open_files));
+  return most > 2 * spare_descriptors ? most - spare_descriptors : most / 2;
 }
 
 void raise_port_capability() {

@@ -2,7 +2,7 @@
 
 #include <sys/types.h>
 
-#include <cstdint>
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <vector>
@@ -12,8 +12,9 @@
 /// What the process asks of the system once, at start.
 namespace gatehouse::control {
 
-/// Raises the soft limit of open files to the hard one. Returns the limit now in force.
-std::uint64_t raise_open_files();
+/// Raises the soft limit of open files to the hard one. Returns how many of them connections may
+/// use, all together: serve::Surroundings::open_files.
+std::size_t raise_open_files();
 
 /// Makes CAP_NET_BIND_SERVICE effective where the program's file only permits it (setcap ...+p): an
 /// effective bit on the file would keep the program from starting at all where a container takes

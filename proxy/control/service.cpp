@@ -88,7 +88,7 @@ awaitable<Result<void>> Service::start() {
 Result<void> Service::set_up() {
   const config::Config& config = *first_config_;
   if (auto opened = open_log(config.log); !opened) return opened;
-  raise_open_files();
+  const std::size_t open_files = raise_open_files();
   raise_port_capability();
   if (auto made = prepare_data_dir(config.server.data_dir); !made) return made;
   // First of all doors: it finds out whether we run already, before we share ports with ourselves.
@@ -99,7 +99,8 @@ Result<void> Service::set_up() {
   if (!snapshot) return snapshot.error();
   snapshot_ = *std::move(snapshot);
 
-  const serve::Surroundings around{clock_, entropy_, resolver_, dialer_, late_certificates_};
+  const serve::Surroundings around{clock_,  entropy_,           resolver_,
+                                   dialer_, late_certificates_, open_files};
   workers_ = std::make_unique<serve::Workers>(config.server.workers, around);
   outlet_ = std::make_unique<serve::WorkersOutlet>(*workers_);
   listeners_ = std::make_unique<serve::Listeners>(*workers_);

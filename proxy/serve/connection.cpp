@@ -58,7 +58,7 @@ awaitable<void> Connection::run() {
 awaitable<void> Connection::serve_requests() {
   http::H1ServerSettings settings;
   {
-    const auto held = worker_.snapshot.take();
+    const auto held = arrival_.door->snapshot(worker_);
     settings = settings_of((*held)->server(), tls_);
   }
   const http::H1Worker means{worker_.clock, worker_.buffers, worker_.date};
@@ -88,7 +88,7 @@ Entrance Connection::entrance() const {
 
 /// One request from its head to its line in the log.
 awaitable<void> Connection::answer(http::ServerExchange& exchange) {
-  const auto held = worker_.snapshot.take();
+  const auto held = arrival_.door->snapshot(worker_);
   const Snapshot& snapshot = **held;
   const http::RequestHead& request = exchange.request();
   begin_request(request, snapshot);
@@ -176,7 +176,7 @@ void Connection::end_request(const http::RequestHead& request) {
 
 /// A head that was no request: answered already where that was possible, logged here.
 void Connection::refused_head(const http::Refusal& refusal) {
-  const auto held = worker_.snapshot.take();
+  const auto held = arrival_.door->snapshot(worker_);
   const http::RequestHead none;
   begin_request(none, **held);
   facts_.status = refusal.status;

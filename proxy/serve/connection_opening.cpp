@@ -87,7 +87,7 @@ Alert alert_for(const Error& error) {
 /// Everything before the first request. The snapshot it goes by is let go with it: a connection
 /// that waits for requests keeps none alive.
 awaitable<bool> Connection::begin() {
-  const auto held = worker_.snapshot.take();
+  const auto held = arrival_.door->snapshot(worker_);
   const Endpoint* endpoint = held ? (*held)->endpoint(arrival_.door->address) : nullptr;
   if (endpoint == nullptr) co_return false;
   tls_ = endpoint->tls;
@@ -123,7 +123,7 @@ awaitable<bool> Connection::shake_hands(config::Duration patience) {
   stream_->deadline(Want::read, deadline);
   stream_->deadline(Want::write, deadline);
   net::Stream& under = *stream_;
-  SiteJudge judge(worker_, arrival_.door->address,
+  SiteJudge judge(worker_, *arrival_.door,
                   [&] { return told_local_.value_or(local_address(under)); });
   auto handshake = tls::ServerHandshake::make(std::move(stream_), judge);
   const bool done = co_await hand_shaken(*handshake, judge, under, deadline);

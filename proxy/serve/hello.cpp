@@ -1,6 +1,7 @@
 #include "proxy/serve/hello.hpp"
 
 #include "core/base/log.hpp"
+#include "proxy/serve/listening.hpp"
 
 namespace gatehouse::serve {
 namespace {
@@ -14,8 +15,8 @@ tls::HelloAnswer refuse(Alert alert) {
 
 }  // namespace
 
-SiteJudge::SiteJudge(Worker& worker, std::string_view listener, LocalAddress local)
-    : worker_(worker), listener_(listener), local_(std::move(local)) {}
+SiteJudge::SiteJudge(Worker& worker, const Door& door, LocalAddress local)
+    : worker_(worker), door_(door), local_(std::move(local)) {}
 
 tls::HelloAnswer SiteJudge::judge(const tls::Hello& hello) noexcept {
   try {
@@ -35,14 +36,14 @@ tls::HelloAnswer SiteJudge::probe(const tls::Hello& hello) {
   answer.kind = tls::HelloAnswer::Kind::challenge;
   answer.certificates = *ready;
   // Its settings are those of any site: a probe only looks at the certificate.
-  const auto snapshot = worker_.snapshot.take();
+  const auto snapshot = door_.snapshot(worker_);
   if (snapshot) answer.policy = (*snapshot)->any_policy();
   return answer;
 }
 
 tls::HelloAnswer SiteJudge::decide(const tls::Hello& hello) {
-  const auto snapshot = worker_.snapshot.take();
-  const Endpoint* endpoint = snapshot ? (*snapshot)->endpoint(listener_) : nullptr;
+  const auto snapshot = door_.snapshot(worker_);
+  const Endpoint* endpoint = snapshot ? (*snapshot)->endpoint(door_.address) : nullptr;
   if (endpoint == nullptr || !endpoint->tls || hello.bad_server_name) {
     return refuse(Alert::unrecognized_name);
   }

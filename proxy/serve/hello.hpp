@@ -10,6 +10,8 @@
 
 namespace gatehouse::serve {
 
+struct Door;
+
 /// Decides on one connection's ClientHello, all at once: a CA's probe, the site by its name, the
 /// certificate, or that the handshake has to wait for one. Lives as long as the handshake; on the
 /// worker.
@@ -17,7 +19,7 @@ class SiteJudge final : public tls::HelloJudge {
  public:
   /// Where the connection came in: asked only when the client names no server.
   using LocalAddress = std::function<asio::ip::address()>;
-  SiteJudge(Worker& worker, std::string_view listener, LocalAddress local);
+  SiteJudge(Worker& worker, const Door& door, LocalAddress local);
 
   tls::HelloAnswer judge(const tls::Hello& hello) noexcept override;
 
@@ -35,7 +37,7 @@ class SiteJudge final : public tls::HelloJudge {
   tls::CertificateHandle at_hand(const Site& site, std::string_view host);
 
   Worker& worker_;
-  std::string_view listener_;
+  const Door& door_;
   LocalAddress local_;
   std::string wanted_;
   tls::CertificateHandle brought_;

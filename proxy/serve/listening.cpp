@@ -1,6 +1,5 @@
 #include "proxy/serve/listening.hpp"
 
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -20,9 +19,7 @@ using namespace std::chrono_literals;
 constexpr std::size_t batch = 64;
 constexpr auto pause_without_means = 100ms;
 
-/// Our connection to the client, one to a server, and some for files and idle connections.
-constexpr std::size_t descriptors_per_connection = 2;
-constexpr std::size_t spare_descriptors = 128;
+constexpr std::size_t descriptors_per_connection = 2;  // to the client and to a server
 
 bool out_of_means(int code) {
   return code == EMFILE || code == ENFILE || code == ENOMEM || code == ENOBUFS;
@@ -37,6 +34,10 @@ Door::Door(asio::io_context& io, std::string name, net::ListenSocket listening)
       socket(io, listening.release()),
       pause(io) {}
 
+WorkerCell<Snapshot>::Held Door::snapshot(const Worker& worker) const {
+  return last ? last : worker.snapshot.take();
+}
+
 Listening::Listening(Worker& worker) : worker_(worker) {
   worker_.connections.on_leave([this] { made_room(); });
 }
@@ -47,6 +48,12 @@ void Listening::add(std::string address, net::ListenSocket socket) {
   auto door = std::make_shared<Door>(worker_.io, address, std::move(socket));
   doors_.insert_or_assign(std::move(address), door);
   worker_.crew.add(accept_all(std::move(door)));
+}
+
+void Listening::change_over(const Snapshot& next) {
+  for (const auto& [address, door] : doors_) {
+    if (next.endpoint(address) == nullptr) door->last = worker_.snapshot.take();
+  }
 }
 
 void Listening::remove(const std::string& address) {
@@ -128,18 +135,6 @@ Listening::Accepted Listening::accept_one(const std::shared_ptr<Door>& door) {
   ++worker_.counters.connections;
   worker_.clients.add(serve_connection(worker_, std::move(stream), std::move(arrival)));
   return Accepted::one;
-}
-
-std::size_t raise_open_file_limit() {
-  rlimit limit{};
-  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return 1024;
-  if (limit.rlim_cur < limit.rlim_max) {
-    const rlim_t before = limit.rlim_cur;
-    limit.rlim_cur = limit.rlim_max;
-    if (::setrlimit(RLIMIT_NOFILE, &limit) != 0) limit.rlim_cur = before;
-  }
-  const auto most = static_cast<std::size_t>(std::min<rlim_t>(limit.rlim_cur, 1U << 24));
-  return most > 2 * spare_descriptors ? most - spare_descriptors : most / 2;
 }
 
 }  // namespace gatehouse::serve

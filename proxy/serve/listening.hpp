@@ -20,6 +20,11 @@ struct Door {
   const int family;
   asio::posix::stream_descriptor socket;
   asio::steady_timer pause;  // while nothing is accepted
+  /// The last snapshot that wants this listener, once the worker has a newer one: whoever came in
+  /// by it is served as it was, whatever the newer one says of other listeners. Null before.
+  WorkerCell<Snapshot>::Held last;
+  /// What they go by now.
+  WorkerCell<Snapshot>::Held snapshot(const Worker& worker) const;
 };
 
 /// What one worker listens on. Touch it on its worker only.
@@ -31,6 +36,8 @@ class Listening {
   Listening& operator=(const Listening&) = delete;
 
   void add(std::string address, net::ListenSocket socket);
+  /// To be called before the worker takes `next`: doors that it does not want go by what was.
+  void change_over(const Snapshot& next);
   /// Takes what waits in the queue, then closes the socket.
   void remove(const std::string& address);
   void remove_all();
@@ -50,9 +57,5 @@ class Listening {
   std::map<std::string, std::shared_ptr<Door>> doors_;
   std::size_t pausing_ = 0;  // doors
 };
-
-/// Raises the soft limit of open files to the hard one. Returns how many of them connections may
-/// use: Surroundings::open_files.
-std::size_t raise_open_file_limit();
 
 }  // namespace gatehouse::serve

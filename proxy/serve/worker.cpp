@@ -10,6 +10,7 @@
 #include "core/base/log.hpp"
 #include "proxy/serve/backend/pools.hpp"
 #include "proxy/serve/cpus.hpp"
+#include "proxy/serve/listening.hpp"
 
 namespace gatehouse::serve {
 namespace {
@@ -138,6 +139,7 @@ awaitable<void> Workers::on_each(std::function<void(Worker&)> job) {
 awaitable<void> Workers::publish(std::shared_ptr<const Snapshot> next) {
   const std::function<void(Worker&)> job = [next](Worker& worker) {
     worker.pools->reconcile(next->backends());
+    if (worker.listening) worker.listening->change_over(*next);
     worker.snapshot.put(next);
   };
   co_await on_each(job);

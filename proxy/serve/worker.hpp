@@ -39,7 +39,7 @@ struct Surroundings {
   net::Resolver& resolver;
   net::Dialer& dialer;
   acme::CertificateSource& certificates;
-  std::size_t open_files = 1024;  // descriptors that connections may use, all workers together
+  std::size_t open_files;  // descriptors that connections may use, all workers together
 };
 
 /// What a worker counted. Plain integers, touched on the worker; read by asking it.

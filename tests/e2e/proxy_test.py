@@ -2,6 +2,7 @@
 import base64
 import hashlib
 import re
+import resource
 import ssl
 import struct
 import subprocess
@@ -53,6 +54,35 @@ tls.mode = "off"
 
     def stream(self):
         return handshake(self.https, "app.localhost", self.root)
+
+    # --- how many
+
+    def test_connections_are_as_many_as_the_open_file_limit_carries(self):
+        # A soft limit as systems set it by default: it is the hard one that counts.
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(1024, hard), hard))
+        self.addCleanup(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
+        self.gatehouse(site="""
+[[site]]
+hosts = ["here.localhost"]
+tls.mode = "off"
+respond = { body = "here" }
+""")
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        many = min(1000, (hard - 256) // 2)
+        self.assertGreater(many, 600, "the hard limit of open files is too low for this test")
+        with contextlib.ExitStack() as all_open:
+            streams = [all_open.enter_context(socket.create_connection(("127.0.0.1", self.http), timeout=30 * PATIENCE))
+                       for _ in range(many)]
+            for _ in range(2):  # all of them stay open between the two
+                for stream in streams:
+                    stream.sendall(b"GET / HTTP/1.1\r\nHost: here.localhost\r\n\r\n")
+                for stream in streams:
+                    got = b""
+                    while not got.endswith(b"here"):
+                        piece = stream.recv(4096)
+                        self.assertTrue(piece, got)
+                        got += piece
 
     # --- what a backend sees
 

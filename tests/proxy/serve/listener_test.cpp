@@ -27,7 +27,7 @@ namespace {
 
 /// Two workers on threads of their own, with real sockets on loopback.
 struct House {
-  House() : workers(2, {clock, entropy, resolver, dialer, source}), listeners(workers) {
+  House() : workers(2, {clock, entropy, resolver, dialer, source, 4096}), listeners(workers) {
     workers.start();
   }
 
@@ -184,6 +184,32 @@ TEST_CASE("a reload narrows and widens the addresses of a port that is in use") 
   CHECK(house.port("everywhere") == port);
   CHECK(house.port("narrow") == 0);
   for (int i = 0; i < 8; ++i) CHECK(served());
+}
+
+TEST_CASE("who comes in by a listener that is about to close is served as before") {
+  House house;
+  house.serve(echo_config());
+  Client early(house.port("plain"));
+  early.send(request);
+  CHECK(holds(early.hear(page_end), "200 OK"));
+  auto moved = echo_config();
+  moved.server.http = {listen_on("elsewhere")};
+  const auto next = snapshot_of(moved);
+  auto opened = house.listeners.open(*next);
+  REQUIRE(opened);
+  house.run(house.workers.publish(next));
+  {
+    Client late(house.port("plain"));
+    late.send(request);
+    CHECK(holds(late.hear(page_end), "200 OK"));
+    early.send(request);
+    CHECK(holds(early.hear(page_end), "200 OK"));
+  }
+  house.run(house.listeners.apply(std::move(*opened), next));
+  CHECK(house.port("plain") == 0);
+  Client after(house.port("elsewhere"));
+  after.send(request);
+  CHECK(holds(after.hear(page_end), "200 OK"));
 }
 
 TEST_CASE("a listener that cannot be opened leaves everything as it was") {
