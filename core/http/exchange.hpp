@@ -55,9 +55,10 @@ class ServerExchange {
   };
   virtual awaitable<Result<Raw>> upgrade(const ResponseHead& head) = 0;
 
-  bool head_sent() const { return head_sent_; }
-  std::uint64_t body_bytes_in() const { return bytes_in_; }
-  std::uint64_t body_bytes_out() const { return bytes_out_; }
+  // Virtual for exchanges that wrap another one: theirs are its counts.
+  virtual bool head_sent() const { return head_sent_; }
+  virtual std::uint64_t body_bytes_in() const { return bytes_in_; }
+  virtual std::uint64_t body_bytes_out() const { return bytes_out_; }
 
  protected:
   bool head_sent_ = false;

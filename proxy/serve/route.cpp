@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "core/base/bytes.hpp"
+#include "proxy/serve/handlers/chain.hpp"
 
 namespace gatehouse::serve {
 namespace {
@@ -113,7 +114,11 @@ MatchPath MatchPath::of(std::string_view path, std::string& room) {
 }
 
 Route::Route(const config::Route& from, const Site& owner, std::size_t place)
-    : settings(from), site(owner), index(place), name(from.path.empty() ? "*" : from.path.front()) {
+    : settings(from),
+      site(owner),
+      index(place),
+      name(from.path.empty() ? "*" : from.path.front()),
+      steps(steps_of(from)) {
   for (const std::string& path : from.path) paths.emplace_back(path);
   if (from.redirect) redirect_to = Template(from.redirect->to);
 }

@@ -12,6 +12,7 @@
 namespace gatehouse::serve {
 
 struct Site;
+struct Step;
 
 /// One pattern of a route's `path`: exact, or a prefix that ends at a segment border: "/api/*" is
 /// "/api" and all below it, not "/apis".
@@ -49,7 +50,8 @@ struct Route {
   std::size_t index;  // place in the site, from 0
   std::string name;   // for logs: its first path, or "*"
   std::vector<PathPattern> paths;
-  Template redirect_to;  // of `redirect`
+  std::vector<const Step*> steps;  // its handlers in their order; empty: it only forwards
+  Template redirect_to;            // of `redirect`
 };
 
 }  // namespace gatehouse::serve

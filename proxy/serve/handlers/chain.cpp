@@ -1,34 +1,105 @@
 #include "proxy/serve/handlers/chain.hpp"
 
+#include <array>
+
 #include "proxy/serve/forward.hpp"
 #include "proxy/serve/handlers/redirect.hpp"
 #include "proxy/serve/handlers/respond.hpp"
 #include "proxy/serve/handlers/status.hpp"
+#include "proxy/serve/handlers/visit.hpp"
 
 namespace gatehouse::serve {
+namespace {
+
+using Settings = config::Route;
+
+bool longer_than(const http::BodyLength& length, std::uint64_t most) {
+  return most != 0 && length.kind == http::BodyLength::Kind::counted && length.bytes > most;
+}
+
+Refusal limit_body(Visit& visit) {
+  const std::uint64_t most = visit.settings().max_body;
+  visit.exchange.limit_body(most);
+  if (!longer_than(visit.request().length, most)) return {};
+  return {.status = 413, .reason = "too_large"};
+}
+
+awaitable<bool> answer_redirect(Visit& visit) {
+  const int status = visit.settings().redirect->status;
+  std::string to = redirect_location(visit.route, visit.request(), visit.facts);
+  co_await send_redirect(visit.exchange, visit.facts, status, std::move(to));
+  co_return true;
+}
+
+awaitable<bool> answer_respond(Visit& visit) {
+  co_await send_respond(visit.exchange, visit.facts, *visit.settings().respond);
+  co_return true;
+}
+
+// The order of handlers, the same for every route. What answers stands before what changes the
+// request on its way to a server.
+constexpr std::array steps = {
+    Step{.asked = [](const Settings& route) { return route.max_body != 0; }, .judge = limit_body},
+    Step{.asked = [](const Settings& route) { return route.redirect.has_value(); },
+         .answer = answer_redirect},
+    Step{.asked = [](const Settings& route) { return route.respond.has_value(); },
+         .answer = answer_respond},
+};
+
+awaitable<void> refuse(Visit& visit, Refusal refusal) {
+  visit.facts.rejected = refusal.reason;
+  if (refusal.status == 413) visit.exchange.close_after();
+  http::Fields more;
+  if (refusal.retry_after_seconds != 0) {
+    more.add_copy("Retry-After", std::to_string(refusal.retry_after_seconds));
+  }
+  co_await send_status(visit.exchange, visit.facts, refusal.status, more);
+}
+
+awaitable<bool> take(const Step& step, Visit& visit) {
+  if (step.answer != nullptr) {
+    const bool answered = co_await step.answer(visit);
+    co_return answered;
+  }
+  const Refusal refusal = step.judge(visit);
+  if (refusal) co_await refuse(visit, refusal);
+  co_return static_cast<bool>(refusal);
+}
+
+/// The end of the road: a server, or nothing.
+awaitable<void> to_server(Visit& visit) {
+  if (visit.settings().backend.empty()) return send_status(visit.exchange, visit.facts, 404);
+  return forward(visit.worker, visit.exchange, visit.route, visit.facts);
+}
+
+awaitable<void> take_steps(Visit& visit) {
+  for (const Step* const step : visit.route.steps) {
+    const bool answered = co_await take(*step, visit);
+    if (answered) co_return;
+  }
+  co_await to_server(visit);
+}
+
+}  // namespace
+
+std::vector<const Step*> steps_of(const config::Route& route) {
+  std::vector<const Step*> asked;
+  for (const Step& step : steps) {
+    if (step.asked(route)) asked.push_back(&step);
+  }
+  return asked;
+}
 
 awaitable<void> run_handlers(Worker& worker, http::ServerExchange& exchange, const Route& route,
                              RequestFacts& facts) {
-  const http::RequestHead& request = exchange.request();
-  const std::uint64_t most = route.settings.max_body;
-  if (most != 0) exchange.limit_body(most);
-  const std::uint64_t everywhere = facts.snapshot->server().limits.body;
-  const bool counted = request.length.kind == http::BodyLength::Kind::counted;
-  const bool over = (most != 0 && request.length.bytes > most) ||
-                    (everywhere != 0 && request.length.bytes > everywhere);
-  if (counted && over) {
-    facts.rejected = "too_large";
-    exchange.close_after();
-    co_await send_status(exchange, facts, 413);
-  } else if (route.settings.redirect) {
-    std::string to = redirect_location(route, request, facts);
-    co_await send_redirect(exchange, facts, route.settings.redirect->status, std::move(to));
-  } else if (route.settings.respond) {
-    co_await send_respond(exchange, facts, *route.settings.respond);
-  } else if (!route.settings.backend.empty()) {
-    co_await forward(worker, exchange, route, facts);
+  Visit visit{worker, exchange, route, facts};
+  if (longer_than(exchange.request().length, facts.snapshot->server().limits.body)) {
+    const Refusal refusal{.status = 413, .reason = "too_large"};
+    co_await refuse(visit, refusal);
+  } else if (route.steps.empty()) {
+    co_await to_server(visit);
   } else {
-    co_await send_status(exchange, facts, 404);
+    co_await take_steps(visit);
   }
 }
 

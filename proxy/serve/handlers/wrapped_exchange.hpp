@@ -1,0 +1,51 @@
+#pragma once
+
+#include "core/http/exchange.hpp"
+
+namespace gatehouse::serve {
+
+/// An exchange around another one: passes everything on as it is. What changes every answer of a
+/// route derives from it and overrides the calls it is about, most often send_head(). Lives in
+/// run_handlers()'s frame, the exchange it wraps around it.
+class WrappedExchange : public http::ServerExchange {
+ public:
+  explicit WrappedExchange(http::ServerExchange& inner) : inner_(inner) {}
+
+  http::RequestHead& request() override { return inner_.request(); }
+  awaitable<Result<http::BodyPiece>> read_body() override { return inner_.read_body(); }
+  void limit_body(std::uint64_t bytes) override { inner_.limit_body(bytes); }
+  bool body_finished() const override { return inner_.body_finished(); }
+  bool body_at_hand() const override { return inner_.body_at_hand(); }
+  bool client_gone() override { return inner_.client_gone(); }
+
+  awaitable<Result<void>> send_informational(const http::ResponseHead& head) override {
+    return inner_.send_informational(head);
+  }
+  awaitable<Result<void>> send_head(const http::ResponseHead& head) override {
+    return inner_.send_head(head);
+  }
+  awaitable<Result<void>> send_body(std::string_view bytes, http::End end) override {
+    return inner_.send_body(bytes, end);
+  }
+  awaitable<Result<void>> send_trailers(const http::Fields& trailers) override {
+    return inner_.send_trailers(trailers);
+  }
+  awaitable<Result<void>> flush() override { return inner_.flush(); }
+  void abort() override { inner_.abort(); }
+  void close_after() override { inner_.close_after(); }
+  awaitable<Result<Raw>> upgrade(const http::ResponseHead& head) override {
+    return inner_.upgrade(head);
+  }
+
+  bool head_sent() const override { return inner_.head_sent(); }
+  std::uint64_t body_bytes_in() const override { return inner_.body_bytes_in(); }
+  std::uint64_t body_bytes_out() const override { return inner_.body_bytes_out(); }
+
+ protected:
+  http::ServerExchange& inner() const { return inner_; }
+
+ private:
+  http::ServerExchange& inner_;
+};
+
+}  // namespace gatehouse::serve
