@@ -93,6 +93,11 @@ class ClientExchange {
   /// True when both messages ended at their borders and neither side asked to close: the
   /// connection may carry another exchange.
   virtual bool reusable() const = 0;
+  /// Until when this exchange may wait in that direction; Steady::max() (the start): for ever. A
+  /// wait past it fails with Fault::timeout.
+  virtual void deadline(net::Want want, Steady when) = 0;
+  /// Gives the exchange up; what waits in it fails with Fault::closed.
+  virtual void abort() = 0;
   /// After a 101: the raw stream and what was already read past the head.
   virtual ServerExchange::Raw raw() = 0;
 };

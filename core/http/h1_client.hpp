@@ -37,6 +37,8 @@ class H1ClientConnection final : public ClientExchange {
   std::uint64_t bytes_sent() const override { return writer_.bytes_written() - sent_before_; }
   bool reusable() const override;
   ServerExchange::Raw raw() override;
+  void deadline(net::Want want, Steady when) override { stream_->deadline(want, when); }
+  void abort() override { stream_->close(); }
 
  private:
   void begin_exchange(const RequestHead& head);
