@@ -1,0 +1,273 @@
+#include "core/http/h2_stream.hpp"
+
+#include <algorithm>
+
+#include "core/http/h2_connection.hpp"
+
+namespace gatehouse::http {
+
+using net::IoResult;
+using net::IoState;
+using net::Want;
+
+namespace {
+
+// What a tunnel may have written ahead of the peer.
+constexpr std::size_t most_tunnel_ahead = 16 * 1024;
+
+}  // namespace
+
+H2Waiter::H2Waiter(const asio::any_io_executor& executor, net::DeadlineWheel& wheel)
+    : woken_(executor, Steady::max()), entry_(wheel, this, &H2Waiter::expired) {}
+
+awaitable<bool> H2Waiter::wait() {
+  co_await woken_.async_wait(as_result);
+  const auto state = co_await asio::this_coro::cancellation_state;
+  co_return state.cancelled() == asio::cancellation_type::none;
+}
+
+void H2Waiter::deadline(Steady when) {
+  overdue_ = false;
+  entry_.set(when);
+}
+
+void H2Waiter::expired(void* self) noexcept {
+  auto& waiter = *static_cast<H2Waiter*>(self);
+  waiter.overdue_ = true;
+  waiter.notify();
+}
+
+H2Stream::H2Stream(H2Connection& connection, Side peer, std::chrono::milliseconds read_idle,
+                   std::chrono::milliseconds write_idle)
+    : connection_(&connection),
+      peer_(peer),
+      read_idle_(read_idle),
+      write_idle_(write_idle),
+      readable_(connection.worker().executor, connection.worker().wheel),
+      writable_(connection.worker().executor, connection.worker().wheel) {
+  next_ = connection.first_;
+  back_ = &connection.first_;
+  if (next_ != nullptr) next_->back_ = &next_;
+  connection.first_ = this;
+}
+
+void H2Stream::leave() {
+  *back_ = next_;
+  if (next_ != nullptr) next_->back_ = back_;
+  connection_ = nullptr;
+}
+
+H2Stream::~H2Stream() {
+  if (connection_ == nullptr) return;
+  if (id_ != 0 && !failed()) {
+    const bool whole_answer = out_done_ && !in_ended_;
+    if (whole_answer && peer_ == Side::client) {
+      reset(H2Code::no_error);  // RFC 9113 §8.1: the answer stands, the rest of the request may go
+    } else if (!out_done_ || !in_ended_) {
+      reset(loss_);
+    }
+  }
+  connection_->forget(*this, arriving_.size() - tunnel_at_ + credit_);
+  leave();
+}
+
+// --- told by the connection ---------------------------------------------------------------------
+
+void H2Stream::arrived(std::string_view bytes) {
+  arriving_.append(bytes);
+  readable_.notify();
+}
+
+void H2Stream::ended() {
+  in_ended_ = true;
+  readable_.notify();
+}
+
+void H2Stream::closed(Error why) {
+  const bool complete = in_ended_ && out_done_;
+  if (!complete && !failed()) failure_ = std::move(why);
+  readable_.notify();
+  writable_.notify();
+}
+
+void H2Stream::detached(Error why) {
+  closed(std::move(why));
+  leave();
+}
+
+H2Portion H2Stream::portion(std::size_t most) {
+  H2Portion portion;
+  const std::string_view from = tunnel_out_.empty() ? outgoing_ : std::string_view(tunnel_out_);
+  portion.bytes = std::min(most, from.size());
+  portion.end = out_end_ && portion.bytes == from.size();
+  if (!portion.end) return portion;
+  portion.trailers = out_trailers_;
+  if (portion.bytes == 0) {
+    out_done_ = true;  // may go without a frame of its own: trailers end the stream
+    writable_.notify();
+  }
+  return portion;
+}
+
+std::string_view H2Stream::take(std::size_t bytes) {
+  if (!tunnel_out_.empty()) {
+    taken_out_.assign(tunnel_out_, 0, bytes);
+    tunnel_out_.erase(0, bytes);
+    if (tunnel_out_.empty()) {
+      out_done_ = out_end_;
+      writable_.notify();
+    }
+    return taken_out_;
+  }
+  const std::string_view out = outgoing_.substr(0, bytes);
+  outgoing_.remove_prefix(out.size());
+  if (outgoing_.empty()) {
+    out_done_ = out_end_;
+    writable_.notify();
+  } else if (write_idle_.count() > 0) {
+    writable_.deadline(connection_->worker().clock.steady() + write_idle_);
+  }
+  return out;
+}
+
+void H2Stream::reset(H2Code code) {
+  if (connection_ == nullptr || id_ == 0 || failed()) return;
+  if (in_ended_ && out_done_) return;
+  connection_->reset(id_, code);
+  failure_ = Error(Fault::closed, peer_, "stream given up");
+  readable_.notify();
+  writable_.notify();
+}
+
+Error H2Stream::cancelled() const { return Error(Fault::closed, Side::self, "cancelled"); }
+
+// --- reading ------------------------------------------------------------------------------------
+
+void H2Stream::give_credit() {
+  if (credit_ > 0 && connection_ != nullptr) connection_->consumed(id_, credit_);
+  credit_ = 0;
+}
+
+void H2Stream::begin_wait(H2Waiter& waiter, Steady::duration idle) {
+  if (idle.count() > 0 && connection_ != nullptr) {
+    waiter.deadline(connection_->worker().clock.steady() + idle);
+  }
+}
+
+awaitable<Result<BodyPiece>> H2Stream::read() {
+  give_credit();
+  while (arriving_.empty() && !in_ended_) {
+    if (failed()) co_return *failure_;
+    begin_wait(readable_, read_idle_);
+    const bool goes_on = co_await readable_.wait();
+    if (!goes_on) co_return cancelled();
+    if (readable_.overdue()) co_return Error(Fault::timeout, peer_, "no body in time");
+  }
+  if (read_idle_.count() > 0) readable_.deadline(Steady::max());
+  if (failed() && !in_ended_) co_return *failure_;
+  taken_.swap(arriving_);
+  arriving_.clear();
+  credit_ = taken_.size();
+  BodyPiece piece;
+  piece.bytes = taken_;
+  piece.last = in_ended_;
+  if (in_ended_ && !trailers_.empty()) piece.trailers = &trailers_;
+  co_return piece;
+}
+
+// --- sending ------------------------------------------------------------------------------------
+
+awaitable<Result<void>> H2Stream::send(std::string_view bytes, End end, const Fields* trailers) {
+  if (failed()) co_return *failure_;
+  if (out_done_) co_return Result<void>();
+  outgoing_ = bytes;
+  out_end_ = end == End::last;
+  out_trailers_ = trailers;
+  // The caller's octets are looked at only while it waits here.
+  struct Withdraw {
+    H2Stream& stream;
+    ~Withdraw() {
+      if (stream.pending()) stream.reset(stream.loss_);
+      stream.outgoing_ = {};
+      stream.out_trailers_ = nullptr;
+    }
+  };
+  const Withdraw withdraw{*this};
+  if (pending()) connection_->offer(*this);
+  if (pending() && !failed()) begin_wait(writable_, write_idle_);
+  while (pending() && !failed()) {
+    const bool goes_on = co_await writable_.wait();
+    if (!goes_on) co_return cancelled();
+    if (writable_.overdue() && pending()) {
+      co_return Error(Fault::timeout, peer_, "took nothing in time");
+    }
+  }
+  if (write_idle_.count() > 0) writable_.deadline(Steady::max());
+  if (pending()) co_return *failure_;
+  co_return Result<void>();
+}
+
+void H2Stream::flush() {
+  if (connection_ != nullptr) connection_->wake_writer();
+}
+
+// --- as a tunnel --------------------------------------------------------------------------------
+
+IoResult H2Stream::try_read(std::span<char> into) {
+  give_credit();
+  const std::size_t left = arriving_.size() - tunnel_at_;
+  if (left > 0) {
+    const std::size_t bytes = std::min(left, into.size());
+    arriving_.copy(into.data(), bytes, tunnel_at_);
+    tunnel_at_ += bytes;
+    if (tunnel_at_ == arriving_.size()) {
+      arriving_.clear();
+      tunnel_at_ = 0;
+    }
+    if (connection_ != nullptr) connection_->consumed(id_, bytes);
+    return {IoState::done, bytes};
+  }
+  if (in_ended_) return {IoState::end, 0};
+  return {failed() ? IoState::failed : IoState::want_read, 0};
+}
+
+IoResult H2Stream::try_write(std::string_view from) {
+  if (failed()) return {IoState::failed, 0};
+  if (out_end_) return {IoState::end, 0};
+  if (!tunnel_out_.empty()) return {IoState::want_write, 0};
+  const std::string_view taken = from.substr(0, most_tunnel_ahead);
+  tunnel_out_ = taken;
+  connection_->offer(*this);
+  return {IoState::done, taken.size()};
+}
+
+awaitable<Result<void>> H2Stream::wait(Want want) {
+  H2Waiter& waiter = want == Want::read ? readable_ : writable_;
+  for (;;) {
+    const bool ready = want == Want::read ? !arriving_.empty() || in_ended_ : tunnel_out_.empty();
+    if (ready || failed()) co_return Result<void>();
+    if (waiter.overdue()) co_return Error(Fault::timeout, peer_, "deadline passed");
+    const bool goes_on = co_await waiter.wait();
+    if (!goes_on) co_return cancelled();
+  }
+}
+
+void H2Stream::deadline(Want want, Steady when) {
+  (want == Want::read ? readable_ : writable_).deadline(when);
+}
+
+void H2Stream::end_sending() {
+  if (failed() || out_end_) return;
+  out_end_ = true;
+  connection_->offer(*this);
+}
+
+IoResult H2Tunnel::checked(IoResult result) {
+  if (result.state == IoState::failed) fail(stream_.failure());
+  return result;
+}
+IoResult H2Tunnel::try_read(std::span<char> into) { return checked(stream_.try_read(into)); }
+IoResult H2Tunnel::try_write(std::string_view from) { return checked(stream_.try_write(from)); }
+awaitable<Result<void>> H2Tunnel::wait(Want want) { return stream_.wait(want); }
+
+}  // namespace gatehouse::http

@@ -1,0 +1,141 @@
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "core/base/asio.hpp"
+#include "core/http/exchange.hpp"
+#include "core/http/h2_session.hpp"
+#include "core/net/deadline_wheel.hpp"
+
+namespace gatehouse::http {
+
+class H2Connection;
+
+/// What one direction of a stream waits on: something happened, or its deadline passed. At most one
+/// coroutine waits.
+class H2Waiter {
+ public:
+  H2Waiter(const asio::any_io_executor& executor, net::DeadlineWheel& wheel);
+
+  /// Returns once notify() was called or the deadline passed. False: the coroutine was cancelled
+  /// and must end without another wait.
+  awaitable<bool> wait();
+  void notify() { woken_.cancel(); }
+  void deadline(Steady when);
+  bool overdue() const { return overdue_; }
+
+ private:
+  static void expired(void* self) noexcept;
+  asio::steady_timer woken_;
+  net::DeadlineWheel::Entry entry_;
+  bool overdue_ = false;
+};
+
+/// One stream: the part of an exchange that is alike for both sides. It may outlive its connection;
+/// everything it does fails with Fault::closed then. On the connection's worker.
+///
+/// Back-pressure: what arrived stays here until it is read, and only then does the peer get credit
+/// for more; what is to be sent stays with the sender until it fits into the connection's output.
+class H2Stream {
+ public:
+  H2Stream(H2Connection& connection, Side peer, std::chrono::milliseconds read_idle,
+           std::chrono::milliseconds write_idle);
+  H2Stream(const H2Stream&) = delete;
+  H2Stream& operator=(const H2Stream&) = delete;
+  virtual ~H2Stream();
+
+  // Told by the connection.
+  void open(std::int32_t id) { id_ = id; }
+  std::int32_t id() const { return id_; }
+  void arrived(std::string_view bytes);
+  void ended();
+  void closed(Error why);
+  void detached(Error why);
+  H2Stream* next() const { return next_; }
+  H2Portion portion(std::size_t most);
+  std::string_view take(std::size_t bytes);
+  void may_send() { writable_.notify(); }
+  Fields& trailers() { return trailers_; }
+
+  // For a tunnel through the stream.
+  net::IoResult try_read(std::span<char> into);
+  net::IoResult try_write(std::string_view from);
+  awaitable<Result<void>> wait(net::Want want);
+  void deadline(net::Want want, Steady when);
+  void end_sending();
+  bool nothing_came() const { return arriving_.empty() && !in_ended_ && !failed(); }
+
+  bool failed() const { return failure_.has_value(); }
+  const Error& failure() const { return *failure_; }
+  void reset(H2Code code);
+
+ protected:
+  awaitable<Result<BodyPiece>> read();
+  awaitable<Result<void>> send(std::string_view bytes, End end, const Fields* trailers);
+  void flush();
+  bool at_hand() const { return !arriving_.empty() || in_ended_; }
+  bool read_finished() const { return in_ended_ && arriving_.empty(); }
+  bool in_ended() const { return in_ended_; }
+  bool sending_finished() const { return out_done_; }
+  /// The head was the whole message.
+  void nothing_to_send() { out_done_ = true; }
+  H2Connection* connection() const { return connection_; }
+  H2Waiter& readable() { return readable_; }
+  Error cancelled() const;
+  Side peer() const { return peer_; }
+  /// What destroying the unfinished stream tells the peer.
+  void on_loss(H2Code code) { loss_ = code; }
+
+ private:
+  bool pending() const { return !outgoing_.empty() || (out_end_ && !out_done_); }
+  void give_credit();
+  void begin_wait(H2Waiter& waiter, Steady::duration idle);
+
+  void leave();
+
+  H2Connection* connection_;
+  H2Stream* next_ = nullptr;  // in the connection's list
+  H2Stream** back_ = nullptr;
+  Side peer_;
+  std::int32_t id_ = 0;
+  Steady::duration read_idle_;  // 0: deadlines are the caller's
+  Steady::duration write_idle_;
+  H2Waiter readable_;
+  H2Waiter writable_;
+  std::optional<Error> failure_;
+  H2Code loss_ = H2Code::cancel;
+
+  std::string arriving_;    // not looked at yet
+  std::string taken_;       // the piece that was handed out
+  std::size_t credit_ = 0;  // of it, not yet given back
+  std::size_t tunnel_at_ = 0;
+  bool in_ended_ = false;
+  Fields trailers_;
+
+  std::string_view outgoing_;  // the sender's, while send() waits
+  const Fields* out_trailers_ = nullptr;
+  std::string tunnel_out_;  // a tunnel's, which waits for nobody
+  std::string taken_out_;
+  bool out_end_ = false;
+  bool out_done_ = false;
+};
+
+/// The octets of a stream after its heads, as tunnels want them. Lives inside its exchange.
+class H2Tunnel final : public net::Stream {
+ public:
+  H2Tunnel(H2Stream& stream, Side peer) : Stream(peer), stream_(stream) {}
+  net::IoResult try_read(std::span<char> into) override;
+  net::IoResult try_write(std::string_view from) override;
+  awaitable<Result<void>> wait(net::Want want) override;
+  void deadline(net::Want want, Steady when) override { stream_.deadline(want, when); }
+  void shutdown_write() override { stream_.end_sending(); }
+  void close() noexcept override { stream_.reset(H2Code::cancel); }
+  bool silent() override { return stream_.nothing_came(); }
+
+ private:
+  net::IoResult checked(net::IoResult result);
+  H2Stream& stream_;
+};
+
+}  // namespace gatehouse::http
