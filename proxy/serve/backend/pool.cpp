@@ -6,9 +6,7 @@
 
 #include <algorithm>
 
-#include "core/base/host.hpp"
 #include "core/base/log.hpp"
-#include "core/net/within.hpp"
 
 namespace gatehouse::serve::backend {
 namespace {
@@ -65,6 +63,7 @@ Pool::Pool(const Means& means, std::shared_ptr<const Plan> plan, const ServerPla
     : means_(means),
       plan_(std::move(plan)),
       server_(&server),
+      addresses_(std::make_shared<Addresses>(means, server.target, plan_->resolve)),
       sweeping_(means.wheel, this, &Pool::sweep) {
   standing_.weight = server.weight;
   standing_.backup = server.backup;
@@ -86,9 +85,7 @@ std::optional<Lease> Pool::take_idle(const std::shared_ptr<Pool>& pool) {
 
 void Pool::take_back(std::unique_ptr<Connection> connection, const Address& address) {
   if (retired_ || idle_.size() >= plan_->idle_connections) return;
-  const bool moved = !addresses_.empty() &&
-                     std::find(addresses_.begin(), addresses_.end(), address) == addresses_.end();
-  if (moved) return;  // the name leads elsewhere now
+  if (!addresses_->lead_to(address)) return;
   connection->rest();
   connection->stream().deadline(net::Want::read, Steady::max());
   connection->stream().deadline(net::Want::write, Steady::max());
@@ -101,9 +98,13 @@ void Pool::sweep(void* self) noexcept {
   Pool& pool = *static_cast<Pool*>(self);
   const Steady now = pool.means_.clock.steady();
   std::erase_if(pool.idle_, [&](Idle& idle) {
-    return now - idle.since >= pool.plan_->idle_timeout || !idle.connection->quiet();
+    return now - idle.since >= pool.plan_->idle_timeout || !idle.connection->quiet() ||
+           !pool.addresses_->lead_to(idle.address);
   });
-  if (!pool.idle_.empty()) pool.sweeping_.set(now + sweep_every);
+  if (pool.idle_.empty()) return;
+  // Connections that live on would hide for ever that the name leads elsewhere.
+  Addresses::refresh_when_due(pool.addresses_);
+  pool.sweeping_.set(now + sweep_every);
 }
 
 void Pool::failed(const Error& why) {
@@ -124,6 +125,7 @@ void Pool::served() {
 void Pool::update(std::shared_ptr<const Plan> plan, const ServerPlan& server) {
   plan_ = std::move(plan);
   server_ = &server;
+  addresses_->resolve_every(plan_->resolve);
   standing_.weight = server.weight;
   standing_.backup = server.backup;
   if (idle_.size() > plan_->idle_connections) {
@@ -138,70 +140,26 @@ void Pool::retire() {
   sweeping_.set(Steady::max());
 }
 
-bool Pool::has_name() const {
-  return server_->target.unix_path.empty() && !as_address(server_->target.host);
-}
-
 awaitable<Result<Lease>> Pool::dial(std::shared_ptr<Pool> pool) {
-  const Steady now = pool->means_.clock.steady();
-  const Steady deadline = now + pool->plan_->connect_timeout;
-  if (!pool->has_name()) {
-    co_return co_await dial_one(pool, pool->server_->target, deadline);
-  }
-  const bool known = !pool->addresses_.empty();
-  if (!known) {
-    auto found = co_await resolve(pool, deadline);
-    if (!found) co_return found.error();
-  } else if (now - pool->resolved_ >= pool->plan_->resolve && !pool->refreshing_) {
-    pool->refreshing_ = true;
-    pool->means_.crew.add(refresh(pool));
-  }
-  auto lease = co_await dial_known(pool, deadline);
-  if (lease || !known) co_return lease;
-  // The addresses may be out of date: a server that moved answers where its name leads now.
-  const auto before = pool->addresses_;
-  auto found = co_await resolve(pool, deadline);
-  if (!found || pool->addresses_ == before) co_return lease;
-  co_return co_await dial_known(pool, deadline);
-}
-
-/// Each address in turn, beginning with another one each time; every one gets its share of the
-/// time that is left, so that one that swallows packets does not spend it all.
-awaitable<Result<Lease>> Pool::dial_known(std::shared_ptr<Pool> pool, Steady deadline) {
-  const std::vector<Address> addresses = pool->addresses_;
-  const std::size_t start = pool->next_address_++;
-  Error last(Fault::refused, Side::server, "no address");
-  for (std::size_t i = 0; i < addresses.size(); ++i) {
-    const Steady now = pool->means_.clock.steady();
-    if (i > 0 && now >= deadline) break;
-    const Steady share = now + (deadline - now) / static_cast<int>(addresses.size() - i);
-    net::Target target;
-    target.host = addresses[(start + i) % addresses.size()].to_string();
-    target.port = pool->server_->target.port;
-    auto lease = co_await dial_one(pool, std::move(target), share);
-    if (lease) co_return lease;
-    last = lease.error();
-  }
-  co_return last;
-}
-
-awaitable<Result<Lease>> Pool::dial_one(std::shared_ptr<Pool> pool, net::Target target,
-                                        Steady deadline) {
+  const Steady deadline = pool->means_.clock.steady() + pool->plan_->connect_timeout;
   Lease lease(pool);  // counts as in flight from here on
   const auto policy = pool->server_->tls;
   const std::string server_name = pool->server_->server_name;
-  if (const auto address = as_address(target.host)) lease.address_ = *address;
-  auto dialled =
-      co_await pool->means_.dialer.dial(target, deadline, pool->means_.wheel, Side::server);
-  if (!dialled) co_return dialled.error();
-  std::unique_ptr<net::Stream> stream = std::move(*dialled);
+  auto way = co_await Addresses::connect(pool->addresses_, deadline);
+  if (!way) co_return way.error();
+  lease.address_ = way->address;
+  std::unique_ptr<net::Stream> stream = std::move(way->stream);
   keep_alive(stream->descriptor());
   if (policy) {
     stream->deadline(net::Want::read, deadline);
     stream->deadline(net::Want::write, deadline);
     auto secured = co_await tls::connect_tls(std::move(stream), policy, server_name);
     if (!secured) {
-      co_return std::move(secured).error().within("dial " + target.text() + " as " + server_name);
+      pool->addresses_->failed(lease.address_);
+      net::Target at = pool->server_->target;
+      at.host = lease.address_.to_string();
+      const std::string doing = "dial " + at.text() + " as " + server_name;
+      co_return std::move(secured).error().within(doing);
     }
     stream = std::move(*secured);
     stream->deadline(net::Want::read, Steady::max());
@@ -209,33 +167,6 @@ awaitable<Result<Lease>> Pool::dial_one(std::shared_ptr<Pool> pool, net::Target 
   }
   lease.connection_ = std::make_unique<Connection>(std::move(stream), pool->means_.buffers);
   co_return lease;
-}
-
-awaitable<Result<void>> Pool::resolve(std::shared_ptr<Pool> pool, Steady deadline) {
-  const std::string host = pool->server_->target.host;
-  auto asking = pool->means_.resolver.resolve(host);
-  auto found = co_await net::within(pool->means_.clock, deadline, Side::server, std::move(asking));
-  if (!found) co_return found.error();
-  pool->resolved_ = pool->means_.clock.steady();
-  std::vector<Address>& addresses = pool->addresses_;
-  addresses = std::move(*found);
-  std::erase_if(pool->idle_, [&](const Idle& idle) {
-    return std::find(addresses.begin(), addresses.end(), idle.address) == addresses.end();
-  });
-  co_return Result<void>();
-}
-
-awaitable<void> Pool::refresh(std::shared_ptr<Pool> pool) {
-  struct Done {
-    Pool& pool;
-    ~Done() { pool.refreshing_ = false; }
-  };
-  const Done done{*pool};
-  auto found = co_await resolve(pool, pool->means_.clock.steady() + 10s);
-  // Old addresses are better than none; the next dial asks again.
-  if (!found)
-    log::warn("name not resolved",
-              {{"server", pool->server_->text}, {"error", found.error().detail()}});
 }
 
 }  // namespace gatehouse::serve::backend

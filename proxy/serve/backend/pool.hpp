@@ -8,25 +8,12 @@
 
 #include "core/base/asio.hpp"
 #include "core/http/h1_client.hpp"
-#include "core/net/buffer_pool.hpp"
-#include "core/net/crew.hpp"
-#include "core/net/deadline_wheel.hpp"
-#include "core/net/dialer.hpp"
-#include "core/net/resolver.hpp"
+#include "proxy/serve/backend/addresses.hpp"
 #include "proxy/serve/backend/balance.hpp"
+#include "proxy/serve/backend/means.hpp"
 #include "proxy/serve/backend/plan.hpp"
 
 namespace gatehouse::serve::backend {
-
-/// What pools use of their worker. All of it outlives them.
-struct Means {
-  Clock& clock;
-  net::Resolver& resolver;
-  net::Dialer& dialer;
-  net::DeadlineWheel& wheel;
-  net::BufferPool& buffers;
-  net::Crew& crew;
-};
 
 class Pool;
 
@@ -94,13 +81,7 @@ class Pool {
     Steady since;
   };
 
-  static awaitable<Result<Lease>> dial_known(std::shared_ptr<Pool> pool, Steady deadline);
-  static awaitable<Result<Lease>> dial_one(std::shared_ptr<Pool> pool, net::Target target,
-                                           Steady deadline);
-  static awaitable<Result<void>> resolve(std::shared_ptr<Pool> pool, Steady deadline);
-  static awaitable<void> refresh(std::shared_ptr<Pool> pool);
   void take_back(std::unique_ptr<http::H1ClientConnection> connection, const Address& address);
-  bool has_name() const;
   static void sweep(void* pool) noexcept;
 
   Means means_;
@@ -110,10 +91,7 @@ class Pool {
   std::uint32_t failures_ = 0;  // in a row
   bool retired_ = false;
   std::vector<Idle> idle_;
-  std::vector<Address> addresses_;  // of the server's name; empty: not resolved yet
-  std::size_t next_address_ = 0;
-  Steady resolved_ = Steady::min();
-  bool refreshing_ = false;
+  std::shared_ptr<Addresses> addresses_;
   net::DeadlineWheel::Entry sweeping_;
 };
 
