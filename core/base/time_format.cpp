@@ -136,18 +136,59 @@ std::string http_date(Wall when) {
   return text;
 }
 
-Result<Wall> parse_http_date(std::string_view text) {
-  // "Sat, 21 Nov 2026 01:40:00 GMT": fixed width, RFC 9110 §5.6.7 IMF-fixdate.
-  if (text.size() != 29 || text.substr(25) != " GMT" || text.substr(3, 2) != ", ") return bad(text);
-  int month = 0;
+namespace {
+
+/// 1 to 12; 0 when it is none.
+int month_named(std::string_view text) {
   for (std::size_t i = 0; i < months.size(); ++i) {
-    if (text.substr(8, 3) == months[i]) month = static_cast<int>(i) + 1;
+    if (text == months[i]) return static_cast<int>(i) + 1;
   }
-  const auto number = [&](std::size_t at, std::size_t width) {
-    std::string_view rest = text.substr(at, width);
-    return take_number(rest, width);
-  };
-  return from_parts(number(12, 4), month, number(5, 2), number(17, 2), number(20, 2), number(23, 2),
+  return 0;
+}
+
+/// "01:40:00" and all before and after it.
+Result<Wall> from_texts(std::string_view year, std::string_view month, std::string_view day,
+                        std::string_view time, std::string_view whole) {
+  if (time.size() != 8 || time[2] != ':' || time[5] != ':') return bad(whole);
+  const auto number = [](std::string_view digits) { return take_number(digits, digits.size()); };
+  return from_parts(number(year), month_named(month), number(day), number(time.substr(0, 2)),
+                    number(time.substr(3, 2)), number(time.substr(6)), whole);
+}
+
+/// "Saturday, 21-Nov-26 01:40:00 GMT", the comma at `comma`: years from 1970 to 2069.
+Result<Wall> parse_rfc850_date(std::string_view text, std::size_t comma) {
+  const std::string_view rest = text.substr(comma);
+  if (rest.size() != 24 || !rest.starts_with(", ") || !rest.ends_with(" GMT") || rest[4] != '-' ||
+      rest[8] != '-' || rest[11] != ' ') {
+    return bad(text);
+  }
+  const std::string_view year = rest.substr(9, 2);
+  const std::string century = year >= "70" ? "19" : "20";
+  return from_texts(century + std::string(year), rest.substr(5, 3), rest.substr(2, 2),
+                    rest.substr(12, 8), text);
+}
+
+/// "Sun Nov  6 08:49:37 1994"
+Result<Wall> parse_asctime_date(std::string_view text) {
+  if (text[3] != ' ' || text[7] != ' ' || text[10] != ' ' || text[19] != ' ') return bad(text);
+  const std::string_view day = text[8] == ' ' ? text.substr(9, 1) : text.substr(8, 2);
+  return from_texts(text.substr(20, 4), text.substr(4, 3), day, text.substr(11, 8), text);
+}
+
+}  // namespace
+
+Result<Wall> parse_http_date(std::string_view text) {
+  const std::size_t comma = text.find(',');
+  if (comma == std::string_view::npos) {
+    return text.size() == 24 ? parse_asctime_date(text) : Result<Wall>(bad(text));
+  }
+  if (comma > 3) return parse_rfc850_date(text, comma);
+  // "Sat, 21 Nov 2026 01:40:00 GMT": fixed width.
+  if (text.size() != 29 || !text.ends_with(" GMT") || text.substr(3, 2) != ", " || text[7] != ' ' ||
+      text[11] != ' ' || text[16] != ' ') {
+    return bad(text);
+  }
+  return from_texts(text.substr(12, 4), text.substr(8, 3), text.substr(5, 2), text.substr(17, 8),
                     text);
 }
 

@@ -22,7 +22,7 @@ std::string rfc3339_seconds(Wall when);
 Result<Wall> parse_rfc3339(std::string_view text);
 /// `Sat, 21 Nov 2026 01:40:00 GMT`: the HTTP date (RFC 9110 §5.6.7).
 std::string http_date(Wall when);
-/// Reads an HTTP date in its preferred form.
+/// Reads an HTTP date in its preferred form or one of the two obsolete ones (RFC 9110 §5.6.7).
 Result<Wall> parse_http_date(std::string_view text);
 
 }  // namespace gatehouse

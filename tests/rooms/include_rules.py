@@ -23,6 +23,9 @@ ROOMS = {
 DOORS = {
     "llhttp": (r"llhttp\.h", r"core/http/h1[a-z0-9_]*\.cpp"),
     "nghttp2": (r"nghttp2/", r"core/http/h2[a-z0-9_]*\.cpp"),
+    "zlib": (r"zlib\.h", r"core/http/encode_gzip\.cpp"),
+    "brotli": (r"brotli/", r"core/http/encode_brotli\.cpp"),
+    "zstd": (r"zstd\.h", r"core/http/encode_zstd\.cpp"),
     "toml++": (r"toml\+\+/|toml\.hpp", r"config/(detail/)?parse[a-z0-9_]*\.cpp"),
     "nlohmann/json": (r"nlohmann/", r"acme/wire[a-z0-9_]*\.cpp|proxy/control/[a-z0-9_]+\.cpp"),
     "OpenSSL": (r"openssl/", r"core/tls/(detail/)?[a-z0-9_]+\.cpp|core/tls/handles\.hpp|acme/jws\.cpp"),

@@ -32,8 +32,14 @@ TEST_CASE("HTTP dates go both ways") {
   const Wall when = Wall(std::chrono::seconds(784'111'777));
   CHECK(http_date(when) == "Sun, 06 Nov 1994 08:49:37 GMT");
   CHECK(*parse_http_date("Sun, 06 Nov 1994 08:49:37 GMT") == when);
+  CHECK(*parse_http_date("Sunday, 06-Nov-94 08:49:37 GMT") == when);
+  CHECK(*parse_http_date("Sun Nov  6 08:49:37 1994") == when);
+  CHECK(http_date(*parse_http_date("Saturday, 21-Nov-26 01:40:00 GMT")) ==
+        "Sat, 21 Nov 2026 01:40:00 GMT");
   for (const char* text : {"", "Sun, 06 Nov 1994 08:49:37", "Sun, 06 Foo 1994 08:49:37 GMT",
-                           "Sun, 31 Feb 1994 08:49:37 GMT"}) {
+                           "Sun, 31 Feb 1994 08:49:37 GMT", "Sun, 06 Nov 1994 08-49-37 GMT",
+                           "Sunday, 06-Nov-1994 08:49:37 GMT", "Sunday, 06-Nov-94 08:49:37",
+                           "Sun Nov  6 08:49:37 94", "Sun Nov xx 08:49:37 1994", ", "}) {
     CAPTURE(text);
     CHECK_FALSE(parse_http_date(text).has_value());
   }
