@@ -140,11 +140,14 @@ awaitable<void> Journey::give_up(const Error& error, const Remedy& remedy) {
 
 }  // namespace detail
 
-namespace {
-
-/// The head as a server gets it. Only fields change: method, path and query go on as they came.
-void prepare_request(http::RequestHead& request, const RequestFacts& facts) {
+void clean_request(http::RequestHead& request, RequestFacts& facts) {
+  if (facts.cleaned) return;
+  facts.cleaned = true;
   http::remove_hop_by_hop(request.fields, http::Direction::request);
+  remove_spoofable(request.fields, facts.peer_trusted);
+}
+
+Hop hop_of(const http::RequestHead& request, const RequestFacts& facts) {
   Hop hop;
   hop.peer = facts.peer;
   hop.client_ip = facts.client_ip;
@@ -154,11 +157,8 @@ void prepare_request(http::RequestHead& request, const RequestFacts& facts) {
   hop.port = facts.listener_port;
   hop.request_id = facts.id;
   hop.version = request.version;
-  remove_spoofable(request.fields, hop.peer_trusted);
-  write_forwarded(request.fields, hop);
+  return hop;
 }
-
-}  // namespace
 
 awaitable<void> forward(Worker& worker, http::ServerExchange& exchange, const Route& route,
                         RequestFacts& facts) {
@@ -174,7 +174,10 @@ awaitable<void> forward(Worker& worker, http::ServerExchange& exchange, const Ro
     co_await send_status(exchange, facts, 508);
     co_return;
   }
-  prepare_request(exchange.request(), facts);
+  // The head as a server gets it. Only fields change: method, path and query go on as they are.
+  http::RequestHead& request = exchange.request();
+  clean_request(request, facts);
+  write_forwarded(request.fields, hop_of(request, facts));
   detail::Journey journey(worker, exchange, facts, std::move(backend));
   co_await journey.run();
 }

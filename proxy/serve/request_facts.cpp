@@ -6,6 +6,7 @@ void RequestFacts::next_request() {
   id = {};
   client_ip = peer;
   peer_trusted = false;
+  cleaned = false;
   snapshot = nullptr;
   site = nullptr;
   route = nullptr;

@@ -32,6 +32,7 @@ struct RequestFacts {
   bool peer_trusted = false;    // `peer` is one of trusted_proxies
   Steady began;
   Wall began_wall;
+  bool cleaned = false;                     // clean_request() was here
   const Snapshot* snapshot = nullptr;       // held by the connection until the request is logged
   const Site* site = nullptr;               // null: no site for the host
   const Route* route = nullptr;             // null: no route in the site
