@@ -177,6 +177,62 @@ bool begins(std::string_view bytes, std::string_view wanted) {
   return bytes.substr(0, both) == wanted.substr(0, both);
 }
 
+asio::ip::address_v6 as_v6(const asio::ip::address& address) {
+  if (address.is_v6()) return address.to_v6();
+  return asio::ip::make_address_v6(asio::ip::v4_mapped, address.to_v4());
+}
+
+/// Both addresses in one family, as the header wants them.
+struct Ends {
+  explicit Ends(const ProxyHeader& header)
+      : v4(header.source.is_v4() && header.destination.is_v4()),
+        source(v4 ? header.source : as_v6(header.source)),
+        destination(v4 ? header.destination : as_v6(header.destination)) {}
+  bool v4;
+  asio::ip::address source;
+  asio::ip::address destination;
+};
+
+std::string write_v1(const ProxyHeader& header) {
+  if (header.local) return "PROXY UNKNOWN\r\n";
+  const Ends ends(header);
+  return std::string(ends.v4 ? "PROXY TCP4 " : "PROXY TCP6 ") + ends.source.to_string() + ' ' +
+         ends.destination.to_string() + ' ' + std::to_string(header.source_port) + ' ' +
+         std::to_string(header.destination_port) + "\r\n";
+}
+
+void append16(std::string& out, std::size_t number) {
+  out += static_cast<char>(number >> 8 & 0xFF);
+  out += static_cast<char>(number & 0xFF);
+}
+
+template <class Octets>
+void append(std::string& out, const Octets& octets) {
+  for (const auto each : octets) out += static_cast<char>(each);
+}
+
+std::string write_v2(const ProxyHeader& header) {
+  std::string out(signature);
+  if (header.local) {
+    append(out, std::array<std::uint8_t, 4>{0x20, 0, 0, 0});
+    return out;
+  }
+  const Ends ends(header);
+  out += '\x21';
+  out += ends.v4 ? '\x11' : '\x21';  // over TCP
+  append16(out, ends.v4 ? 12 : 36);
+  for (const asio::ip::address* end : {&ends.source, &ends.destination}) {
+    if (ends.v4) {
+      append(out, end->to_v4().to_bytes());
+    } else {
+      append(out, end->to_v6().to_bytes());
+    }
+  }
+  append16(out, header.source_port);
+  append16(out, header.destination_port);
+  return out;
+}
+
 }  // namespace
 
 Result<ProxyHeader> parse_proxy_header(std::string_view bytes) {
@@ -184,6 +240,10 @@ Result<ProxyHeader> parse_proxy_header(std::string_view bytes) {
   if (!begins(bytes, "PROXY ")) return bad("the connection does not begin with one");
   if (bytes.size() < 6) return ProxyHeader();
   return parse_v1(bytes);
+}
+
+std::string write_proxy_header(int version, const ProxyHeader& header) {
+  return version == 1 ? write_v1(header) : write_v2(header);
 }
 
 }  // namespace gatehouse::net

@@ -2,6 +2,7 @@
 
 #include <boost/asio/ip/address.hpp>
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 #include "core/base/asio.hpp"
@@ -24,5 +25,9 @@ struct ProxyHeader {
 /// most_proxy_header octets in all. Errors: Fault::bad_message, the connection must be dropped.
 constexpr std::size_t most_proxy_header = 4096;
 Result<ProxyHeader> parse_proxy_header(std::string_view bytes);
+
+/// The header as it is sent, in version 1 or 2. `local`: we speak for ourselves (LOCAL, or UNKNOWN
+/// in version 1); the rest does not count then.
+std::string write_proxy_header(int version, const ProxyHeader& header);
 
 }  // namespace gatehouse::net

@@ -40,8 +40,7 @@ ProxyHeader read_piece_by_piece(const std::string& header) {
 }  // namespace
 
 TEST_CASE("a version 1 header tells both addresses and ends where the client begins") {
-  const ProxyHeader v4 =
-      read_piece_by_piece("PROXY TCP4 192.0.2.10 198.51.100.7 51234 443\r\n");
+  const ProxyHeader v4 = read_piece_by_piece("PROXY TCP4 192.0.2.10 198.51.100.7 51234 443\r\n");
   CHECK(v4.source.to_string() == "192.0.2.10");
   CHECK(v4.destination.to_string() == "198.51.100.7");
   CHECK(v4.source_port == 51234);
@@ -81,11 +80,11 @@ TEST_CASE("a balancer that speaks for itself leaves the real peer in place") {
 }
 
 TEST_CASE("an IPv4-mapped source is told as IPv4") {
-  const ProxyHeader header = read_piece_by_piece(
-      v2("21210024"
-         "00000000000000000000ffffc000020a"
-         "00000000000000000000ffffc6336407"
-         "c82201bb"));
+  const ProxyHeader header =
+      read_piece_by_piece(v2("21210024"
+                             "00000000000000000000ffffc000020a"
+                             "00000000000000000000ffffc6336407"
+                             "c82201bb"));
   CHECK(header.source.to_string() == "192.0.2.10");
 }
 
@@ -150,4 +149,38 @@ TEST_CASE("a unique id of more than 128 octets is refused, one of 128 is not") {
   };
   CHECK(parse_proxy_header(with_id(128)).has_value());
   CHECK_FALSE(parse_proxy_header(with_id(129)).has_value());
+}
+
+TEST_CASE("a header that is written reads back as what it told, in both versions") {
+  ProxyHeader told;
+  told.source_port = 51234;
+  told.destination_port = 443;
+  for (const int version : {1, 2}) {
+    for (const char* family : {"v4", "v6", "mixed"}) {
+      INFO("version " << version << ", " << family);
+      const bool from_v6 = std::string_view(family) == "v6";
+      const bool to_v6 = std::string_view(family) != "v4";
+      told.source = asio::ip::make_address(from_v6 ? "2001:db8::a" : "192.0.2.10");
+      told.destination = asio::ip::make_address(to_v6 ? "2001:db8::443" : "198.51.100.7");
+      const ProxyHeader read = read_piece_by_piece(net::write_proxy_header(version, told));
+      CHECK(read.source == told.source);
+      CHECK(read.destination == told.destination);
+      CHECK(read.source_port == 51234);
+      CHECK(read.destination_port == 443);
+      CHECK_FALSE(read.local);
+    }
+  }
+}
+
+TEST_CASE("written headers are those of the protocol's description, octet by octet") {
+  ProxyHeader told;
+  told.source = asio::ip::make_address("192.0.2.10");
+  told.destination = asio::ip::make_address("198.51.100.7");
+  told.source_port = 51234;
+  told.destination_port = 443;
+  CHECK(net::write_proxy_header(1, told) == "PROXY TCP4 192.0.2.10 198.51.100.7 51234 443\r\n");
+  CHECK(net::write_proxy_header(2, told) == v2_tcp4);
+  told.local = true;
+  CHECK(net::write_proxy_header(1, told) == "PROXY UNKNOWN\r\n");
+  CHECK(net::write_proxy_header(2, told) == v2("20000000"));
 }
