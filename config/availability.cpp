@@ -57,7 +57,6 @@ const std::vector<Row>& rows() {
       {"backend.*.slow_start", {"0s"}, "slow start is"},
       {"backend.*.tls.cert", {""}, "client certificates for backends are"},
       {"backend.*.tls.key", {""}, "client certificates for backends are"},
-      {"backend.*.proxy_protocol", {"0"}, "sending PROXY headers is"},
       {"site.tls.mode", {"acme", "on_demand", "internal", "files", "off"}, "TLS pass-through is"},
       {"site.tls.alpn", {"http/1.1"}, "HTTP/2 is"},
       {"site.tls.client_auth.mode", {"off"}, "client certificates are"},

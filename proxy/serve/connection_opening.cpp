@@ -3,10 +3,10 @@
 #include <sys/socket.h>
 
 #include "core/base/log.hpp"
-#include "core/net/listen_socket.hpp"
 #include "core/net/proxy_header.hpp"
 #include "proxy/serve/certificate_wait.hpp"
 #include "proxy/serve/detail/connection.hpp"
+#include "proxy/serve/introduction.hpp"
 #include "proxy/serve/listening.hpp"
 
 namespace gatehouse::serve::detail {
@@ -67,15 +67,6 @@ awaitable<void> say_farewell(net::Stream& stream, Steady deadline, std::string_v
   }
 }
 
-asio::ip::address local_address(const net::Stream& stream) {
-  sockaddr_storage address{};
-  socklen_t size = sizeof address;
-  if (::getsockname(stream.descriptor(), reinterpret_cast<sockaddr*>(&address), &size) != 0) {
-    return {};
-  }
-  return net::address_of(&address).first;
-}
-
 /// What a handshake that cannot get its certificate ends with.
 Alert alert_for(const Error& error) {
   const bool unknown = error.fault() == Fault::denied || error.fault() == Fault::not_found;
@@ -114,7 +105,7 @@ awaitable<bool> Connection::introduce(const Snapshot& snapshot) {
   facts_.peer = header->source;
   facts_.peer_port = header->source_port;
   facts_.listener_port = header->destination_port;
-  told_local_ = header->destination;
+  facts_.told_local = header->destination;
   co_return true;
 }
 
@@ -123,8 +114,7 @@ awaitable<bool> Connection::shake_hands(config::Duration patience) {
   stream_->deadline(Want::read, deadline);
   stream_->deadline(Want::write, deadline);
   net::Stream& under = *stream_;
-  SiteJudge judge(worker_, *arrival_.door,
-                  [&] { return told_local_.value_or(local_address(under)); });
+  SiteJudge judge(worker_, *arrival_.door, [&] { return local_address(facts_); });
   auto handshake = tls::ServerHandshake::make(std::move(stream_), judge);
   const bool done = co_await hand_shaken(*handshake, judge, under, deadline);
   if (!done) {

@@ -8,6 +8,7 @@
 #include "proxy/serve/detail/journey.hpp"
 #include "proxy/serve/forwarded_fields.hpp"
 #include "proxy/serve/handlers/status.hpp"
+#include "proxy/serve/introduction.hpp"
 
 // The attempts of a request to be answered by a server. What one attempt sends and hears stands in
 // forward_request.cpp and forward_answer.cpp.
@@ -71,7 +72,8 @@ awaitable<Result<Lease>> Journey::lease() {
     auto idle = Pool::take_idle(pool_);
     if (idle) co_return std::move(*idle);
   }
-  auto fresh = co_await Pool::dial(pool_);
+  std::string opening = introduction(*plan_, facts_);
+  auto fresh = co_await Pool::dial(pool_, std::move(opening));
   co_return fresh;
 }
 

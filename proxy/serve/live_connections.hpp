@@ -34,6 +34,8 @@ class LiveConnections {
     State state() const { return state_; }
     /// What to close when the connection must end: changes with the handshake.
     void stream(net::Stream* now) { stream_ = now; }
+    /// Null: none at the moment.
+    const net::Stream* stream() const { return stream_; }
     /// Whom to tell that the connection is to end; null: nobody yet, see closing().
     void requests(http::H1ServerConnection* now) { requests_ = now; }
     std::string_view listener() const { return listener_; }

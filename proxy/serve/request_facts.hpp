@@ -3,6 +3,7 @@
 #include <boost/asio/ip/address.hpp>
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -24,7 +25,8 @@ struct RequestFacts {
   asio::ip::address peer;  // other end of the connection, or the PROXY header's source
   std::uint16_t peer_port = 0;
   std::uint16_t listener_port = 0;  // the port the client used, as far as we see; 0 on unix sockets
-  const tls::SessionFacts* tls = nullptr;  // null: plain HTTP
+  std::optional<asio::ip::address> told_local;  // the address it used, where a PROXY header told it
+  const tls::SessionFacts* tls = nullptr;       // null: plain HTTP
 
   // --- the request
   std::string_view id;          // 32 hex digits, or what a trusted proxy gave it

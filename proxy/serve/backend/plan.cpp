@@ -69,9 +69,12 @@ Result<std::shared_ptr<const Plan>> plan_backend(const config::Backend& from, Po
   plan->idle_connections = from.idle_connections;
   plan->retries = from.retries;
   plan->retry_budget = from.retry_budget;
+  plan->proxy_protocol = from.proxy_protocol;
   for (const config::BackendServer& server : from.servers) {
     auto made = plan_server(server, from.tls, policies);
     if (!made) return made.error();
+    if (from.proxy_protocol != 0)
+      made->identity += " introduced";  // no idle connection carries over
     plan->servers.push_back(std::move(*made));
   }
   return std::shared_ptr<const Plan>(std::move(plan));

@@ -38,6 +38,7 @@ struct Plan {
   std::uint32_t idle_connections = 0;
   std::uint32_t retries = 0;
   double retry_budget = 0;
+  int proxy_protocol = 0;  // version of the header that opens each connection; 0: none
 };
 
 using Plans = std::map<std::string, std::shared_ptr<const Plan>, std::less<>>;

@@ -86,6 +86,7 @@ std::optional<Lease> Pool::take_idle(const std::shared_ptr<Pool>& pool) {
 void Pool::take_back(std::unique_ptr<Connection> connection, const Address& address) {
   if (retired_ || idle_.size() >= plan_->idle_connections) return;
   if (!addresses_->lead_to(address)) return;
+  if (plan_->proxy_protocol != 0) return;  // introduced as one client's
   connection->rest();
   connection->stream().deadline(net::Want::read, Steady::max());
   connection->stream().deadline(net::Want::write, Steady::max());
@@ -140,7 +141,7 @@ void Pool::retire() {
   sweeping_.set(Steady::max());
 }
 
-awaitable<Result<Lease>> Pool::dial(std::shared_ptr<Pool> pool) {
+awaitable<Result<Lease>> Pool::dial(std::shared_ptr<Pool> pool, std::string introduction) {
   const Steady deadline = pool->means_.clock.steady() + pool->plan_->connect_timeout;
   Lease lease(pool);  // counts as in flight from here on
   const auto policy = pool->server_->tls;
@@ -150,9 +151,11 @@ awaitable<Result<Lease>> Pool::dial(std::shared_ptr<Pool> pool) {
   lease.address_ = way->address;
   std::unique_ptr<net::Stream> stream = std::move(way->stream);
   keep_alive(stream->descriptor());
+  stream->deadline(net::Want::read, deadline);
+  stream->deadline(net::Want::write, deadline);
+  auto introduced = co_await stream->write(introduction);
+  if (!introduced) co_return std::move(introduced).error().within("dial " + pool->server_->text);
   if (policy) {
-    stream->deadline(net::Want::read, deadline);
-    stream->deadline(net::Want::write, deadline);
     auto secured = co_await tls::connect_tls(std::move(stream), policy, server_name);
     if (!secured) {
       pool->addresses_->failed(lease.address_);
@@ -162,9 +165,9 @@ awaitable<Result<Lease>> Pool::dial(std::shared_ptr<Pool> pool) {
       co_return std::move(secured).error().within(doing);
     }
     stream = std::move(*secured);
-    stream->deadline(net::Want::read, Steady::max());
-    stream->deadline(net::Want::write, Steady::max());
   }
+  stream->deadline(net::Want::read, Steady::max());
+  stream->deadline(net::Want::write, Steady::max());
   lease.connection_ = std::make_unique<Connection>(std::move(stream), pool->means_.buffers);
   co_return lease;
 }

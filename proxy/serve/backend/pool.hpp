@@ -56,8 +56,10 @@ class Pool {
 
   /// The newest idle connection that is still alive. No wait, no frame: most requests end here.
   static std::optional<Lease> take_idle(const std::shared_ptr<Pool>& pool);
-  /// A new connection, ready for a request. Errors: nothing was sent.
-  static awaitable<Result<Lease>> dial(std::shared_ptr<Pool> pool);
+  /// A new connection, ready for a request. Errors: nothing of it was sent. `introduction` is said
+  /// before anything else, TLS included: it tells the server who its client is, so that the
+  /// connection is never given to another one.
+  static awaitable<Result<Lease>> dial(std::shared_ptr<Pool> pool, std::string introduction = {});
 
   const ServerPlan& server() const { return *server_; }
   const Standing& standing() const { return standing_; }

@@ -41,7 +41,6 @@ class Connection {
   std::unique_ptr<net::Stream> stream_;
   Arrival arrival_;
   LiveConnections::Place place_;
-  std::optional<asio::ip::address> told_local_;  // by the PROXY header
   tls::SessionFacts session_;
   tls::CertificateHandle served_;
   bool tls_ = false;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/base/bytes.hpp"
+#include "proxy/serve/forwarded_fields.hpp"
 
 namespace gatehouse::test {
 
@@ -87,9 +88,11 @@ awaitable<void> Bench::carry(Bench& bench, std::unique_ptr<net::Stream> stream) 
     const Route& route = (*snapshot)->sites().front().routes.front();
     RequestFacts facts;
     facts.peer = asio::ip::address_v4::loopback();
-    facts.client_ip = facts.peer;
+    facts.told_local = facts.peer;
     facts.listener_port = 8080;
     facts.snapshot = snapshot->get();
+    const auto& fields = (*next)->request().fields;
+    facts.client_ip = resolve_client(fields, facts.peer, facts.snapshot->trusted()).ip;
     facts.peer_trusted = facts.snapshot->trusts(facts.peer);
     facts.id = "00112233445566778899aabbccddeeff";
     co_await forward(worker, **next, route, facts);
