@@ -33,6 +33,7 @@ DOORS = {
     "CLI11": (r"CLI/", r"proxy/control/[a-z0-9_]+\.cpp"),
     "libpsl": (r"libpsl\.h", r"acme/registered_domain\.cpp"),
     "libidn2": (r"idn2\.h", r"config/[a-z0-9_]+\.cpp"),
+    "RE2": (r"re2/", r"core/base/pattern\.cpp"),
     "doctest": (r"doctest", r"tests/.*"),
 }
 
