@@ -99,8 +99,8 @@ Result<void> Service::set_up() {
   if (!snapshot) return snapshot.error();
   snapshot_ = *std::move(snapshot);
 
-  const serve::Surroundings around{clock_,  entropy_,           resolver_,
-                                   dialer_, late_certificates_, open_files};
+  const serve::Surroundings around{clock_,   entropy_,  resolver_, dialer_, late_certificates_,
+                                   helpers_, open_files};
   workers_ = std::make_unique<serve::Workers>(config.server.workers, around);
   outlet_ = std::make_unique<serve::WorkersOutlet>(*workers_);
   listeners_ = std::make_unique<serve::Listeners>(*workers_);

@@ -13,6 +13,7 @@
 #include "acme/challenge.hpp"
 #include "core/base/asio.hpp"
 #include "core/base/entropy.hpp"
+#include "core/base/helper_pool.hpp"
 #include "core/base/worker_cell.hpp"
 #include "core/http/http_date.hpp"
 #include "core/net/buffer_pool.hpp"
@@ -39,6 +40,7 @@ struct Surroundings {
   net::Resolver& resolver;
   net::Dialer& dialer;
   acme::CertificateSource& certificates;
+  HelperPool& helpers;  // for what blocks or burns
   std::size_t open_files;  // descriptors that connections may use, all workers together
 };
 

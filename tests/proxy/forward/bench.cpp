@@ -11,7 +11,7 @@ using asio::ip::tcp;
 
 Bench::Bench()
     : worker(std::make_unique<Worker>(
-          0, 1, Surroundings{clock, entropy, resolver, dialer, certificates, 4096})),
+          0, 1, Surroundings{clock, entropy, resolver, dialer, certificates, helpers, 4096})),
       acceptor_(worker->io, tcp::endpoint(asio::ip::address_v4::loopback(), 0)) {
   backend.name = "app";
   worker->crew.add(worker->wheel.run());

@@ -106,6 +106,7 @@ class Bench {
   TableResolver resolver;
   net::SystemDialer dialer{clock, resolver};
   NoCertificates certificates;
+  HelperPool helpers{1};
   std::unique_ptr<Worker> worker;
 
  private:

@@ -116,7 +116,7 @@ awaitable<Result<std::vector<asio::ip::address>>> NoNames::resolve(std::string) 
 }
 
 Bench::Bench(config::Config config) {
-  const Surroundings around{clock, entropy, resolver, dialer, source, 4096};
+  const Surroundings around{clock, entropy, resolver, dialer, source, helpers, 4096};
   worker = std::make_unique<Worker>(0, 1, around);
   publish(std::move(config));
   worker->crew.add(worker->wheel.run());

@@ -88,6 +88,7 @@ class Bench {
   NoNames resolver;
   FakeDialer dialer{clock};  // refuses what the test did not lay down
   FakeSource source;
+  HelperPool helpers{1};
   std::unique_ptr<Worker> worker;
 };
 

@@ -27,7 +27,8 @@ namespace {
 
 /// Two workers on threads of their own, with real sockets on loopback.
 struct House {
-  House() : workers(2, {clock, entropy, resolver, dialer, source, 4096}), listeners(workers) {
+  House()
+      : workers(2, {clock, entropy, resolver, dialer, source, helpers, 4096}), listeners(workers) {
     workers.start();
   }
 
@@ -57,6 +58,7 @@ struct House {
   NoNames resolver;
   net::SystemDialer dialer{clock, resolver};
   FakeSource source;
+  HelperPool helpers{1};
   asio::io_context control;
   Workers workers;
   Listeners listeners;
