@@ -1,7 +1,10 @@
+#include <mutex>
+
 #include "core/base/host.hpp"
 #include "core/tls/certificate.hpp"
 #include "core/tls/detail/policy.hpp"
 #include "core/tls/detail/session.hpp"
+#include "core/tls/detail/system_roots.hpp"
 #include "core/tls/handles.hpp"
 #include "core/tls/tls_stream.hpp"
 
@@ -30,13 +33,26 @@ Result<std::string> alpn_list(const std::vector<std::string>& protocols) {
 class OpenClientPolicy final : public ClientPolicy {
  public:
   Result<void> build(const Settings& settings);
+  Result<void> ready() const override;
   SSL_CTX* context() const { return context_.get(); }
   const RecordLimits& limits() const { return limits_; }
+  /// Null: what the context trusts already.
+  X509_STORE* roots() const { return roots_.get(); }
 
  private:
   RecordLimits limits_;
   SslContext context_;
+  bool system_roots_ = false;
+  mutable std::once_flag read_;
+  mutable std::shared_ptr<X509_STORE> roots_;
 };
+
+Result<void> OpenClientPolicy::ready() const {
+  if (!system_roots_) return {};
+  std::call_once(read_, [this] { roots_ = detail::system_roots(); });
+  if (!roots_) return broken("the system's trusted roots");
+  return {};
+}
 
 Result<void> OpenClientPolicy::build(const Settings& settings) {
   limits_ = settings.limits;
@@ -57,9 +73,9 @@ Result<void> OpenClientPolicy::build(const Settings& settings) {
     return broken("TLS client");
   }
   SSL_CTX_set_verify(context, settings.verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, nullptr);
-  if (settings.roots_file.empty()) {
-    if (SSL_CTX_set_default_verify_paths(context) != 1) return broken("the system's roots");
-  } else if (SSL_CTX_load_verify_file(context, settings.roots_file.c_str()) != 1) {
+  system_roots_ = settings.verify && settings.roots_file.empty();
+  if (!settings.roots_file.empty() &&
+      SSL_CTX_load_verify_file(context, settings.roots_file.c_str()) != 1) {
     return broken("roots file " + settings.roots_file);
   }
   if (const auto& identity = settings.identity) {
@@ -96,8 +112,10 @@ awaitable<Result<std::unique_ptr<net::Stream>>> connect_tls(
     std::string server_name) {
   const auto& open_policy = static_cast<const OpenClientPolicy&>(*policy);
   const RecordLimits limits = open_policy.limits();
+  if (const auto ready = policy->ready(); !ready) co_return ready.error();
   Session session(open_policy.context(), std::move(under));
   SSL_set_connect_state(session.ssl());
+  if (open_policy.roots()) SSL_set1_verify_cert_store(session.ssl(), open_policy.roots());
   if (!expect(session.ssl(), server_name)) {
     co_return broken("server name '" + server_name + "'");
   }

@@ -86,8 +86,13 @@ class ClientPolicy {
     std::shared_ptr<const Certificate> identity;  // shown to a server that asks; null: none
     RecordLimits limits;
   };
+  /// Roots that are the system's are read later, by ready(): who never asks a server of the public
+  /// Internet never pays for them.
   static Result<std::shared_ptr<const ClientPolicy>> make(const Settings& settings);
   virtual ~ClientPolicy() = default;
+  /// Reads the system's roots where the policy goes by them and has not yet; the first handshake
+  /// does it otherwise. Tens of milliseconds, once. Any thread.
+  virtual Result<void> ready() const = 0;
 };
 
 /// Shakes hands as a client for `server_name` (a name: SNI and verification; an IP: verification

@@ -21,6 +21,8 @@ Result<std::shared_ptr<const tls::ClientPolicy>> policy_for(const config::Backen
     settings.alpn = {"http/1.1"};
     auto fresh = tls::ClientPolicy::make(settings);
     if (!fresh) return fresh.error();
+    // Here and not on a worker, in a request.
+    if (auto ready = (*fresh)->ready(); !ready) return ready.error();
     policy = *fresh;
   }
   return policy;
