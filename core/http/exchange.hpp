@@ -66,6 +66,16 @@ class ServerExchange {
   std::uint64_t bytes_out_ = 0;
 };
 
+/// The server's end of a client's connection, whatever its protocol.
+class ServerConnection {
+ public:
+  /// Lets the connection end as soon as nothing is under way on it.
+  virtual void drain() = 0;
+
+ protected:
+  ~ServerConnection() = default;
+};
+
 /// One request and its answer, seen from the side that asks (backends, CAs, ask endpoints). Errors
 /// are blamed on the stream's side.
 class ClientExchange {

@@ -110,10 +110,19 @@ awaitable<Result<ServerExchange*>> H1ServerConnection::read_head() {
     if (silent) co_return nullptr;
     co_return Error(Fault::closed, Side::client, "closed inside a request head");
   }
+  if (requests_ == 0 && begins_as_h2()) co_return nullptr;
   reset_exchange();
   Refusal refusal = parse_request_head(reader_.take_head(), settings_.scheme, head_);
   if (refusal) co_return co_await turn_away(std::move(refusal));
   co_return begin_exchange();
+}
+
+bool H1ServerConnection::begins_as_h2() {
+  if (!settings_.may_be_h2 || !reader_.unread().starts_with("PRI * HTTP/2.0\r\n\r\n")) return false;
+  preface_ = reader_.take_unread();
+  reader_.end_message();
+  state_ = State::over;
+  return true;
 }
 
 void H1ServerConnection::reset_exchange() {

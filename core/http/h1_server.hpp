@@ -23,6 +23,7 @@ struct H1ServerSettings {
   std::uint64_t body_bytes = 0;  // 0: no limit
   std::uint64_t requests = 0;    // on one connection; 0: no limit
   std::uint64_t min_rate = 0;    // bytes a second; 0: off
+  bool may_be_h2 = false;        // see H1ServerConnection::take_preface()
   std::chrono::milliseconds request_header{15'000};  // first byte to end of the head
   std::chrono::milliseconds idle{75'000};            // between requests
   std::chrono::milliseconds read_idle{60'000};
@@ -32,7 +33,7 @@ struct H1ServerSettings {
 /// The server's end of an HTTP/1 connection: one request after another, each answered before the
 /// next is looked at (RFC 9112 §9.3.2). It is the exchange it hands out, so that nothing is made
 /// anew for a request. On the stream's worker; the stream outlives it.
-class H1ServerConnection final : private ServerExchange {
+class H1ServerConnection final : public ServerConnection, private ServerExchange {
  public:
   H1ServerConnection(net::Stream& stream, H1Worker worker, const H1ServerSettings& settings);
 
@@ -47,7 +48,11 @@ class H1ServerConnection final : private ServerExchange {
 
   /// The connection ends with the answer under way; an idle one after a short grace, in which a
   /// request that was just being sent is still answered.
-  void drain();
+  void drain() override;
+
+  /// After next() was null: what the client began with where that is HTTP/2 (RFC 9113 §3.3) and
+  /// `may_be_h2` lets it. The stream is open and untouched then. Else empty.
+  std::string take_preface() { return std::move(preface_); }
 
  private:
   enum class State : std::uint8_t { idle, reading_head, answering, over };
@@ -84,6 +89,7 @@ class H1ServerConnection final : private ServerExchange {
   void write_status_line(int status, std::string_view reason);
   void write_head(const ResponseHead& head);
   void choose_framing(const ResponseHead& head);
+  bool begins_as_h2();
   void reset_exchange();
   void own_head();
   bool body_left_unread() const;
@@ -96,6 +102,7 @@ class H1ServerConnection final : private ServerExchange {
   State state_ = State::idle;
   RequestHead head_;
   Refusal refusal_;
+  std::string preface_;
   std::uint64_t requests_ = 0;
   std::uint64_t body_limit_ = 0;
   bool keep_alive_ = true;

@@ -9,8 +9,8 @@ namespace {
 
 H2SessionSettings session_settings(const H2ClientSettings& settings) {
   H2SessionSettings out;
+  out.max_streams = settings.streams;
   out.stream_window = settings.stream_window;
-  out.connection_window = settings.connection_window;
   out.header_list_bytes = static_cast<std::uint32_t>(settings.head.header_bytes);
   return out;
 }

@@ -9,10 +9,9 @@ namespace gatehouse::http {
 
 struct H2ClientSettings {
   HeadLimits head;
-  std::uint32_t streams = 100;  // at once, where the server allows as many
-  std::uint32_t stream_window = 256 * 1024;
-  std::uint32_t connection_window = 1024 * 1024;
-  std::chrono::milliseconds idle{0};  // without streams; 0: for ever
+  std::uint32_t streams = 100;              // at once, where the server allows as many
+  std::uint32_t stream_window = 64 * 1024;  // grows with a reader that keeps up
+  std::chrono::milliseconds idle{0};        // without streams; 0: for ever
   std::chrono::milliseconds write_idle{60'000};
   std::chrono::milliseconds ping_every{30'000};  // while streams wait in silence; 0: never
   std::chrono::milliseconds ping_answer{15'000};

@@ -6,7 +6,7 @@
 namespace gatehouse::http {
 
 H2ClientExchange::H2ClientExchange(H2ClientConnection& connection)
-    : H2Stream(connection, connection.stream().side(), {}, {}) {
+    : H2Stream(connection, connection.stream().side(), H2Pace()) {
   ++connection.begun_;
 }
 

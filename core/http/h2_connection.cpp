@@ -32,6 +32,7 @@ H2Connection::H2Connection(net::Stream& stream, H2Worker worker, H2Session::Role
       side_(stream.side()),
       worker_(std::move(worker)),
       patience_(patience),
+      stream_window_(settings.stream_window),
       session_(role, *this, settings),
       block_(limits),
       out_{OutputBuffer(worker_.buffers), OutputBuffer(worker_.buffers)},
@@ -48,9 +49,9 @@ void H2Connection::let_go() {
   streams_.clear();
 }
 
-awaitable<void> H2Connection::run() {
+awaitable<void> H2Connection::run(std::string early) {
   using namespace asio::experimental::awaitable_operators;
-  auto reading = read_loop();
+  auto reading = read_loop(std::move(early));
   auto writing = write_loop();
   co_await (std::move(reading) && std::move(writing));
   if (goodbye_due_) co_await linger();
@@ -80,7 +81,9 @@ void H2Connection::end(H2Code code) {
 
 // --- reading ------------------------------------------------------------------------------------
 
-awaitable<void> H2Connection::read_loop() {
+awaitable<void> H2Connection::read_loop(std::string early) {
+  if (!early.empty()) receive(early);
+  early = std::string();
   while (phase_ == Phase::open) {
     if (session_.waiting_control() > most_waiting_control) {
       co_await drained_.async_wait(as_result);
@@ -252,6 +255,11 @@ H2Stream* H2Connection::find(std::int32_t id) {
 
 void H2Connection::consumed(std::int32_t stream, std::size_t bytes) {
   session_.consume(stream, bytes);
+  if (session_.want_write()) wake_writer();
+}
+
+void H2Connection::widen(std::int32_t stream, std::size_t window) {
+  session_.widen(stream, window);
   if (session_.want_write()) wake_writer();
 }
 

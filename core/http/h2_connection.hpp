@@ -43,8 +43,8 @@ class H2Connection : private H2Events {
   H2Connection& operator=(const H2Connection&) = delete;
   ~H2Connection() override;
 
-  /// Serves the connection to its end.
-  awaitable<void> run();
+  /// Serves the connection to its end; `early` is what was read off it before.
+  awaitable<void> run(std::string early = {});
   /// Ends it gracefully: streams that are open, or were on their way, go on to their ends
   /// (RFC 9113 §6.8).
   void drain();
@@ -58,11 +58,13 @@ class H2Connection : private H2Events {
   const Error& failure() const { return failure_; }
   const H2Worker& worker() const { return worker_; }
   net::Stream& stream() { return stream_; }
+  std::size_t stream_window() const { return stream_window_; }
 
   // For its streams.
   void offer(const H2Stream& stream);
   void wake_writer();
   void consumed(std::int32_t stream, std::size_t bytes);
+  void widen(std::int32_t stream, std::size_t window);
   void reset(std::int32_t stream, H2Code code);
   void forget(const H2Stream& stream, std::size_t unread);
 
@@ -105,7 +107,7 @@ class H2Connection : private H2Events {
   H2Portion portion(std::int32_t stream, std::size_t most) override;
   std::string_view take(std::int32_t stream, std::size_t bytes) override;
 
-  awaitable<void> read_loop();
+  awaitable<void> read_loop(std::string early);
   awaitable<void> write_loop();
   awaitable<void> linger();
   void receive(std::string_view bytes);
@@ -122,6 +124,7 @@ class H2Connection : private H2Events {
   Side side_;
   H2Worker worker_;
   H2Patience patience_;
+  std::size_t stream_window_;
   H2Session session_;
   H2Guard guard_;
   H2Block block_;

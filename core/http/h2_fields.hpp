@@ -67,8 +67,9 @@ class H2Block {
 /// connection and written anew for each head.
 class H2Lines {
  public:
-  /// `asked_head`: the answer to HEAD. `date` is added where there is none; empty: never.
-  std::span<const Field> response(const ResponseHead& head, bool asked_head, std::string_view date);
+  /// `date` is added where there is none; empty: never. That nothing follows is told by the
+  /// stream's end, not by a length of 0.
+  std::span<const Field> response(const ResponseHead& head, std::string_view date);
   std::span<const Field> informational(const ResponseHead& head);
   /// The answer to a WebSocket's extended CONNECT.
   std::span<const Field> accepted(const ResponseHead& head, std::string_view date);

@@ -27,15 +27,13 @@ void H2Lines::add_length(std::uint64_t bytes) {
       {"content-length", {digits_.data(), static_cast<std::size_t>(end - digits_.data())}});
 }
 
-std::span<const Field> H2Lines::response(const ResponseHead& head, bool asked_head,
-                                         std::string_view date) {
+std::span<const Field> H2Lines::response(const ResponseHead& head, std::string_view date) {
   status(head.status);
   add_fields(head.fields);
   if (!date.empty() && !head.fields.find("date")) lines_.push_back({"date", date});
-  const bool silent = asked_head || head.status == 304;
-  const bool counted = head.length.kind == BodyLength::Kind::counted;
-  const bool none = head.length.kind == BodyLength::Kind::none;
-  if (head.status != 204 && (counted || (none && !silent))) add_length(head.length.bytes);
+  if (head.status != 204 && head.length.kind == BodyLength::Kind::counted) {
+    add_length(head.length.bytes);
+  }
   return lines_;
 }
 

@@ -1,21 +1,14 @@
 #include "core/http/h2_server.hpp"
 
-#include <sys/socket.h>
-
-#include <array>
-
 #include "core/http/h2_server_exchange.hpp"
 
 namespace gatehouse::http {
 namespace {
 
-constexpr std::string_view preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-
 H2SessionSettings session_settings(const H2ServerSettings& settings) {
   H2SessionSettings out;
   out.max_streams = settings.streams;
   out.stream_window = settings.stream_window;
-  out.connection_window = settings.connection_window;
   out.header_list_bytes = static_cast<std::uint32_t>(settings.head.header_bytes);
   return out;
 }
@@ -83,7 +76,7 @@ void H2ServerConnection::turn_away(std::int32_t id, const Refusal& refusal, End 
     if (refusal.status == 405)
       head.fields.add("allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
     head.fields.add("cache-control", "no-store");
-    session().submit_head(id, lines().response(head, false, worker().date.now()), End::last);
+    session().submit_head(id, lines().response(head, worker().date.now()), End::last);
     if (end == End::more) session().reset(id, H2Code::no_error);
   }
   road_.refused(refusal);
@@ -100,27 +93,6 @@ void H2ServerConnection::received() {
   }
   fresh.clear();
   if (fresh_.empty()) fresh_.swap(fresh);  // its room is used again
-}
-
-H2Preface looks_like_h2(std::string_view first_bytes) {
-  if (first_bytes.size() >= preface.size()) {
-    return first_bytes.starts_with(preface) ? H2Preface::yes : H2Preface::no;
-  }
-  return preface.starts_with(first_bytes) ? H2Preface::more : H2Preface::no;
-}
-
-awaitable<bool> speaks_h2(net::Stream& stream) {
-  auto ready = co_await stream.wait(net::Want::read);
-  if (!ready) co_return false;
-  std::array<char, preface.size()> room;
-  const ssize_t there =
-      ::recv(stream.descriptor(), room.data(), room.size(), MSG_PEEK | MSG_DONTWAIT);
-  const std::string_view seen(room.data(), there > 0 ? static_cast<std::size_t>(there) : 0);
-  const H2Preface look = looks_like_h2(seen);
-  // A socket that holds a part of the preface is ready all the time: there is no waiting for the
-  // rest without taking it. Four octets set it apart from every method; the session judges the
-  // rest.
-  co_return look == H2Preface::yes || (look == H2Preface::more && seen.size() >= 4);
 }
 
 }  // namespace gatehouse::http

@@ -3,7 +3,8 @@
 namespace gatehouse::http {
 
 H2ServerExchange::H2ServerExchange(H2ServerConnection& connection, const H2ServerSettings& settings)
-    : H2Stream(connection, Side::client, settings.read_idle, settings.write_idle),
+    : H2Stream(connection, Side::client,
+               H2Pace{settings.read_idle, settings.write_idle, settings.min_rate}),
       body_limit_(settings.body_bytes == 0 ? std::numeric_limits<std::uint64_t>::max()
                                            : settings.body_bytes) {
   on_loss(H2Code::internal_error);
@@ -64,7 +65,7 @@ awaitable<Result<void>> H2ServerExchange::send_head(const ResponseHead& head) {
                         head.length.kind == BodyLength::Kind::none ||
                         (counted && head.length.bytes == 0);
   if (counted && !bodiless) left_ = head.length.bytes;
-  const auto lines = server()->lines().response(head, asked_head, server()->worker().date.now());
+  const auto lines = server()->lines().response(head, server()->worker().date.now());
   co_return submit(lines, bodiless ? End::last : End::more);
 }
 

@@ -16,6 +16,8 @@ constexpr std::size_t frame_head_bytes = 9;
 // Less room than this is left unused: a frame should carry more than itself.
 constexpr std::size_t least_room = 512;
 constexpr std::size_t most_frame_bytes = 16 * 1024;
+constexpr std::uint64_t least_connection_window = 1024 * 1024;
+constexpr std::uint64_t most_connection_window = 16 * 1024 * 1024;
 constexpr std::size_t most_waiting_acks = 1000;
 constexpr std::size_t most_settings_entries = 32;
 // NGHTTP2_ERR_TOO_MANY_CONTINUATIONS, which headers before 1.61 know only where it was patched in.
@@ -320,11 +322,14 @@ H2Session::H2Session(Role role, H2Events& events, const H2SessionSettings& setti
   add(NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, settings.stream_window);
   add(NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, settings.header_list_bytes);
   add(NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1);
+  // Room for every stream at its first size, so that those that nobody reads stall no other.
+  const auto all = std::min(std::uint64_t{settings.max_streams} * settings.stream_window,
+                            most_connection_window);
   nghttp2_session* const session = inside_->session;
   if (nghttp2_submit_settings(session, NGHTTP2_FLAG_NONE, entries.data(), entries.size()) != 0 ||
       nghttp2_session_set_local_window_size(
-          session, NGHTTP2_FLAG_NONE, 0, static_cast<std::int32_t>(settings.connection_window)) !=
-          0) {
+          session, NGHTTP2_FLAG_NONE, 0,
+          static_cast<std::int32_t>(std::max(all, least_connection_window))) != 0) {
     throw std::bad_alloc();
   }
 }
@@ -398,6 +403,11 @@ void H2Session::reset(std::int32_t stream, H2Code code) {
 
 void H2Session::consume(std::int32_t stream, std::size_t bytes) {
   if (bytes > 0) nghttp2_session_consume(inside_->session, stream, bytes);
+}
+
+void H2Session::widen(std::int32_t stream, std::size_t window) {
+  nghttp2_session_set_local_window_size(inside_->session, NGHTTP2_FLAG_NONE, stream,
+                                        static_cast<std::int32_t>(window));
 }
 
 void H2Session::ping() { nghttp2_submit_ping(inside_->session, NGHTTP2_FLAG_NONE, nullptr); }

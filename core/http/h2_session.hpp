@@ -88,9 +88,8 @@ class H2Events {
 };
 
 struct H2SessionSettings {
-  std::uint32_t max_streams = 250;           // server: that the peer may have open
-  std::uint32_t stream_window = 256 * 1024;  // octets a stream may send ahead of its reader
-  std::uint32_t connection_window = 1024 * 1024;
+  std::uint32_t max_streams = 250;          // server: that the peer may have open
+  std::uint32_t stream_window = 64 * 1024;  // octets a stream may send ahead of its reader
   std::uint32_t header_list_bytes = 32 * 1024;
   bool extended_connect = true;  // server: RFC 8441
 };
@@ -121,6 +120,8 @@ class H2Session {
   void reset(std::int32_t stream, H2Code code);
   /// Gives credit back for octets that were consumed; the stream may be gone.
   void consume(std::int32_t stream, std::size_t bytes);
+  /// Lets the stream's peer send that much ahead.
+  void widen(std::int32_t stream, std::size_t window);
   void ping();
   /// Graceful end in two steps (RFC 9113 §6.8).
   void notice_shutdown();

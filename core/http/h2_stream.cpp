@@ -1,6 +1,7 @@
 #include "core/http/h2_stream.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "core/http/h2_connection.hpp"
 
@@ -14,6 +15,8 @@ namespace {
 
 // What a tunnel may have written ahead of the peer.
 constexpr std::size_t most_tunnel_ahead = 16 * 1024;
+// Up to here the window of a stream grows whose reader keeps up.
+constexpr std::size_t most_window = 1024 * 1024;
 
 }  // namespace
 
@@ -37,14 +40,26 @@ void H2Waiter::expired(void* self) noexcept {
   waiter.notify();
 }
 
-H2Stream::H2Stream(H2Connection& connection, Side peer, std::chrono::milliseconds read_idle,
-                   std::chrono::milliseconds write_idle)
+bool H2Rate::too_slow() {
+  if (least_ == 0 || waited_ < window_) return false;
+  const double seconds = std::chrono::duration<double>(waited_).count();
+  const bool slow = static_cast<double>(bytes_) < least_ * seconds;
+  waited_ = Steady::duration(0);
+  bytes_ = 0;
+  return slow;
+}
+
+H2Stream::H2Stream(H2Connection& connection, Side peer, const H2Pace& pace)
     : connection_(&connection),
+      clock_(&connection.worker().clock),
       peer_(peer),
-      read_idle_(read_idle),
-      write_idle_(write_idle),
+      read_idle_(pace.read_idle),
+      write_idle_(pace.write_idle),
+      in_rate_(pace.min_rate, pace.read_idle),
+      out_rate_(pace.min_rate, pace.write_idle),
       readable_(connection.worker().executor, connection.worker().wheel),
-      writable_(connection.worker().executor, connection.worker().wheel) {
+      writable_(connection.worker().executor, connection.worker().wheel),
+      window_(connection.stream_window()) {
   next_ = connection.first_;
   back_ = &connection.first_;
   if (next_ != nullptr) next_->back_ = &next_;
@@ -125,7 +140,10 @@ std::string_view H2Stream::take(std::size_t bytes) {
     out_done_ = out_end_;
     writable_.notify();
   } else if (write_idle_.count() > 0) {
-    writable_.deadline(connection_->worker().clock.steady() + write_idle_);
+    const Steady now = connection_->worker().clock.steady();
+    out_rate_.moved(out.size());
+    out_rate_.waited(now - std::exchange(waiting_since_, now));
+    writable_.deadline(out_rate_.too_slow() ? now : now + write_idle_);
   }
   return out;
 }
@@ -144,8 +162,20 @@ Error H2Stream::cancelled() const { return Error(Fault::closed, Side::self, "can
 // --- reading ------------------------------------------------------------------------------------
 
 void H2Stream::give_credit() {
-  if (credit_ > 0 && connection_ != nullptr) connection_->consumed(id_, credit_);
+  if (credit_ > 0 && connection_ != nullptr) {
+    connection_->consumed(id_, credit_);
+    since_widened_ += credit_;
+    if (since_widened_ >= window_ && arriving_.empty() && !in_ended_) widen();
+  }
   credit_ = 0;
+}
+
+/// A window's worth was read as fast as it came: what holds the peer up may be the way to us.
+void H2Stream::widen() {
+  since_widened_ = 0;
+  if (window_ >= most_window || failed()) return;
+  window_ = std::min(2 * window_, most_window);
+  connection_->widen(id_, window_);
 }
 
 void H2Stream::begin_wait(H2Waiter& waiter, Steady::duration idle) {
@@ -159,9 +189,15 @@ awaitable<Result<BodyPiece>> H2Stream::read() {
   while (arriving_.empty() && !in_ended_) {
     if (failed()) co_return *failure_;
     begin_wait(readable_, read_idle_);
+    const Steady since = clock_->steady();
     const bool goes_on = co_await readable_.wait();
     if (!goes_on) co_return cancelled();
     if (readable_.overdue()) co_return Error(Fault::timeout, peer_, "no body in time");
+    in_rate_.waited(clock_->steady() - since);
+    in_rate_.moved(arriving_.size());
+    if (!in_ended_ && in_rate_.too_slow()) {
+      co_return Error(Fault::timeout, peer_, "body slower than min_rate");
+    }
   }
   if (read_idle_.count() > 0) readable_.deadline(Steady::max());
   if (failed() && !in_ended_) co_return *failure_;
@@ -194,7 +230,10 @@ awaitable<Result<void>> H2Stream::send(std::string_view bytes, End end, const Fi
   };
   const Withdraw withdraw{*this};
   if (pending()) connection_->offer(*this);
-  if (pending() && !failed()) begin_wait(writable_, write_idle_);
+  if (pending() && !failed()) {
+    begin_wait(writable_, write_idle_);
+    waiting_since_ = clock_->steady();
+  }
   while (pending() && !failed()) {
     const bool goes_on = co_await writable_.wait();
     if (!goes_on) co_return cancelled();

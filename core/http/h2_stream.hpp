@@ -32,6 +32,29 @@ class H2Waiter {
   bool overdue_ = false;
 };
 
+/// How slow a peer may be. Times of 0: deadlines are the caller's.
+struct H2Pace {
+  std::chrono::milliseconds read_idle{0};
+  std::chrono::milliseconds write_idle{0};
+  std::uint64_t min_rate = 0;  // bytes a second while we wait for the peer; 0: off
+};
+
+/// How fast octets move while somebody waits for that. Judges a whole window of waiting at a time.
+class H2Rate {
+ public:
+  H2Rate(std::uint64_t bytes_per_second, Steady::duration window)
+      : least_(static_cast<double>(bytes_per_second)), window_(window) {}
+  void moved(std::size_t bytes) { bytes_ += bytes; }
+  void waited(Steady::duration time) { waited_ += time; }
+  bool too_slow();
+
+ private:
+  double least_;
+  Steady::duration window_;
+  Steady::duration waited_{0};
+  std::uint64_t bytes_ = 0;
+};
+
 /// One stream: the part of an exchange that is alike for both sides. It may outlive its connection;
 /// everything it does fails with Fault::closed then. On the connection's worker.
 ///
@@ -39,8 +62,7 @@ class H2Waiter {
 /// for more; what is to be sent stays with the sender until it fits into the connection's output.
 class H2Stream {
  public:
-  H2Stream(H2Connection& connection, Side peer, std::chrono::milliseconds read_idle,
-           std::chrono::milliseconds write_idle);
+  H2Stream(H2Connection& connection, Side peer, const H2Pace& pace);
   H2Stream(const H2Stream&) = delete;
   H2Stream& operator=(const H2Stream&) = delete;
   virtual ~H2Stream();
@@ -90,17 +112,22 @@ class H2Stream {
  private:
   bool pending() const { return !outgoing_.empty() || (out_end_ && !out_done_); }
   void give_credit();
+  void widen();
   void begin_wait(H2Waiter& waiter, Steady::duration idle);
 
   void leave();
 
   H2Connection* connection_;
+  Clock* clock_;
   H2Stream* next_ = nullptr;  // in the connection's list
   H2Stream** back_ = nullptr;
   Side peer_;
   std::int32_t id_ = 0;
   Steady::duration read_idle_;  // 0: deadlines are the caller's
   Steady::duration write_idle_;
+  H2Rate in_rate_;
+  H2Rate out_rate_;
+  Steady waiting_since_{};  // of a send that had to wait
   H2Waiter readable_;
   H2Waiter writable_;
   std::optional<Error> failure_;
@@ -109,6 +136,8 @@ class H2Stream {
   std::string arriving_;    // not looked at yet
   std::string taken_;       // the piece that was handed out
   std::size_t credit_ = 0;  // of it, not yet given back
+  std::size_t window_;      // what the peer may send ahead
+  std::size_t since_widened_ = 0;
   std::size_t tunnel_at_ = 0;
   bool in_ended_ = false;
   Fields trailers_;

@@ -497,3 +497,29 @@ TEST_CASE("a head larger than a block is read when the limit allows it") {
   CHECK(text.find("\r\n3\r\nabc\r\n") != std::string::npos);
   CHECK(text.find("\r\n3\r\ndef\r\n") != std::string::npos);
 }
+
+TEST_CASE("a connection that begins with HTTP/2 is handed back, where that was asked for") {
+  const std::string preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+  H1ServerSettings settings;
+  SUBCASE("asked for") {
+    settings.may_be_h2 = true;
+    ServerBench bench(&echo_target, settings);
+    bench.client->send(preface + "more");
+    bench.start();
+    CHECK(bench.exchanges == 0);
+    CHECK(bench.connection.take_preface() == preface + "more");
+    CHECK(bench.client->written().empty());
+  }
+  SUBCASE("not asked for") {
+    ServerBench bench(&echo_target, settings);
+    CHECK(bench.talk(preface).starts_with("HTTP/1.1 "));
+    CHECK(bench.connection.take_preface().empty());
+  }
+  SUBCASE("not as the first request") {
+    settings.may_be_h2 = true;
+    ServerBench bench(&echo_target, settings);
+    const std::string text = bench.talk(get + preface);
+    CHECK(occurrences(text, "HTTP/1.1 200 OK\r\n") == 1);
+    CHECK(bench.connection.take_preface().empty());
+  }
+}

@@ -274,6 +274,62 @@ TEST_CASE("credit for a body comes back only when it is read") {
   CHECK(bench.reply(1).status() == 200);
 }
 
+TEST_CASE("a stream whose reader keeps up may send further ahead") {
+  H2ServerSettings settings;
+  settings.stream_window = 1000;
+  H2ServerBench bench(&echo_body, settings);
+  bench.begin();
+  bench.send(h2::request(1, h2::ask("POST", "/"), false));
+  for (int piece = 0; piece < 4; ++piece) {
+    bench.send(h2::body(1, std::string(500, 'a'), false));
+  }
+  bench.send(h2::body(1, std::string(1200, 'b'), true));
+  CHECK(bench.reply(1).status() == 200);
+  CHECK(bench.reply(1).body.size() == 3200);
+}
+
+TEST_CASE("streams that nobody reads stall no other") {
+  bool go = false;
+  asio::steady_timer* gate = nullptr;
+  H2ServerBench bench([&](ServerExchange& exchange) -> awaitable<void> {
+    if (exchange.request().path == "/other") {
+      co_await echo_body(exchange);
+      co_return;
+    }
+    auto executor = co_await asio::this_coro::executor;
+    asio::steady_timer held(executor, Steady::max());
+    gate = &held;
+    while (!go) co_await held.async_wait(as_result);
+  });
+  bench.begin();
+  const std::string piece(16 * 1024, 'a');
+  std::uint32_t id = 1;
+  for (; id < 2 * 100; id += 2) {
+    bench.send(h2::request(id, h2::ask("POST", "/"), false));
+    for (int i = 0; i < 3; ++i) bench.send(h2::body(id, piece, false));
+  }
+  bench.send(h2::request(id, h2::ask("POST", "/other"), false) + h2::body(id, piece, true));
+  CHECK(bench.reply(id).body == piece);
+  go = true;
+}
+
+TEST_CASE("a body slower than the least rate times out, one that waits for its reader does not") {
+  H2ServerSettings settings;
+  settings.min_rate = 100;
+  H2ServerBench bench(&echo_body, settings);
+  bench.begin();
+  bench.send(h2::request(1, h2::ask("POST", "/"), false));
+  bench.send(h2::request(3, h2::ask("POST", "/"), false));
+  for (int second = 0; second < 70; second += 10) {
+    bench.send(h2::body(1, "drip", false) + h2::body(3, std::string(1500, 'a'), false));
+    bench.advance(10s);
+  }
+  CHECK(bench.reply(1).status() == 408);
+  CHECK(bench.reply(3).status() == 0);
+  bench.send(h2::body(3, "", true));
+  CHECK(bench.reply(3).status() == 200);
+}
+
 TEST_CASE("more than the window is a flow-control error") {
   H2ServerSettings settings;
   settings.stream_window = 1000;
@@ -426,13 +482,6 @@ TEST_CASE("SETTINGS that are never acknowledged end the connection") {
   bench.send(h2::hello() + h2::request(1, h2::ask("GET", "/")));
   bench.advance(16s);
   CHECK(bench.seen.goaway_code() == 4);
-}
-
-TEST_CASE("the preface is told from HTTP/1") {
-  CHECK(looks_like_h2(h2::preface) == H2Preface::yes);
-  CHECK(looks_like_h2("PRI * HTTP/2.0\r\n") == H2Preface::more);
-  CHECK(looks_like_h2("PRI * HTTP/2.0\r\n\r\nSN") == H2Preface::no);
-  CHECK(looks_like_h2("GET / HTTP/1.1\r\n") == H2Preface::no);
 }
 
 TEST_CASE("wherever the client's connection breaks, nothing hangs and nothing leaks") {
