@@ -26,9 +26,8 @@ struct Row {
 /// Keys of [acme] and [site.tls], and of [[site]] and [[site.route]], are one row: `acme|site.tls`.
 const std::vector<Row>& rows() {
   static const std::vector<Row> table = {
-      {"server.protocols", {"h1"}, "HTTP/2 and HTTP/3 are"},
+      {"server.protocols", {"h1", "h2"}, "HTTP/3 is"},
       {"server.lean_records", {"false"}, "lean TLS records are"},
-      {"server.limits.h2_streams", {}, "HTTP/2 is"},
       {"admin.metrics", {""}, "the metrics listener is"},
       {"admin.dashboard", {"false"}, "the status page is"},
       {"storage.kind", {"files"}, "storage in PostgreSQL is"},
@@ -58,7 +57,6 @@ const std::vector<Row>& rows() {
       {"backend.*.tls.cert", {""}, "client certificates for backends are"},
       {"backend.*.tls.key", {""}, "client certificates for backends are"},
       {"site.tls.mode", {"acme", "on_demand", "internal", "files", "off"}, "TLS pass-through is"},
-      {"site.tls.alpn", {"http/1.1"}, "HTTP/2 is"},
       {"site.tls.client_auth.mode", {"off"}, "client certificates are"},
       {"site.tls.hsts", {""}, "hsts is"},
       {"site|site.route.path", {}, "regular expressions are", plain_path},

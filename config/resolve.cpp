@@ -38,10 +38,7 @@ void resolve(Config& config, const Book& book, const Surroundings& around, Featu
   if (!book.has("server.http")) server.http = default_listen(":80");
   if (!book.has("server.https")) server.https = default_listen(":443");
   if (server.data_dir.empty()) server.data_dir = default_data_dir(around);
-  // This version speaks HTTP/1.1 only; the defaults follow what there is.
-  if (!book.has("server.protocols") && features == Features::this_version) {
-    server.protocols = {"h1"};
-  }
+  // The defaults follow what there is in this version.
   if (!book.has("server.lean_records") && features == Features::this_version) {
     server.lean_records = false;
   }

@@ -91,6 +91,7 @@ class H2Connection : private H2Events {
 
   bool frame_began(const H2FrameHead& frame) override;
   bool field(std::int32_t stream, std::string_view name, std::string_view value) override;
+  void block_broken(std::int32_t stream, bool octets) override;
   void data(std::int32_t stream, std::string_view bytes) override;
   void stream_ended(std::int32_t stream) override;
   void stream_closed(std::int32_t stream, H2Code code, bool ours) override;

@@ -66,6 +66,13 @@ bool H2Connection::field(std::int32_t, std::string_view name, std::string_view v
   return block_.add(name, value) || judge(H2Abuse::header_bomb);
 }
 
+/// What resets for bad octets say does not tell that it is the peer's fault: those are counted
+/// here.
+void H2Connection::block_broken(std::int32_t, bool octets) {
+  begin_block(0, nullptr);
+  if (octets) judge(guard_.saw(H2Guard::Event::own_reset, worker_.clock.steady()));
+}
+
 void H2Connection::data(std::int32_t id, std::string_view bytes) {
   H2Stream* const stream = find(id);
   if (stream == nullptr || stream->failed()) return session_.consume(id, bytes.size());

@@ -66,6 +66,16 @@ void H2ServerConnection::block_ended(std::int32_t id, bool end_stream) {
   fresh_.push_back(std::move(exchange));
 }
 
+void H2ServerConnection::block_broken(std::int32_t id, bool octets) {
+  H2Connection::block_broken(id, octets);
+  if (!opening_) return;  // trailers
+  opening_.reset();
+  Refusal refusal;
+  refusal.status = 400;
+  refusal.reason = octets ? "field_octets" : "malformed";
+  road_.refused(refusal);
+}
+
 /// RFC 9113 §8.1.1: what is malformed gets no answer; what is only refused does.
 void H2ServerConnection::turn_away(std::int32_t id, const Refusal& refusal, End end) {
   if (refusal.status == 400) {

@@ -123,10 +123,23 @@ struct H2Session::Inside {
   }
 
   // A field whose octets no field may have: the library would leave it out and go on.
-  static int on_invalid_header(nghttp2_session*, const nghttp2_frame*, const std::uint8_t*,
+  static int on_invalid_header(nghttp2_session*, const nghttp2_frame* frame, const std::uint8_t*,
                                std::size_t, const std::uint8_t*, std::size_t, std::uint8_t,
-                               void*) noexcept {
-    return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+                               void* user) noexcept {
+    return guarded([&] {
+      of(user).events.block_broken(frame->hd.stream_id, true);
+      return int{NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE};
+    });
+  }
+
+  static int on_invalid_frame(nghttp2_session*, const nghttp2_frame* frame, int,
+                              void* user) noexcept {
+    return guarded([&] {
+      if (frame->hd.type == NGHTTP2_HEADERS) {
+        of(user).events.block_broken(frame->hd.stream_id, false);
+      }
+      return 0;
+    });
   }
 
   static int on_frame_recv(nghttp2_session*, const nghttp2_frame* frame, void* user) noexcept {
@@ -271,6 +284,7 @@ struct H2Session::Inside {
     nghttp2_session_callbacks_set_on_begin_headers_callback(made, &on_begin_headers);
     nghttp2_session_callbacks_set_on_header_callback(made, &on_header);
     nghttp2_session_callbacks_set_on_invalid_header_callback(made, &on_invalid_header);
+    nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(made, &on_invalid_frame);
     nghttp2_session_callbacks_set_on_frame_recv_callback(made, &on_frame_recv);
     nghttp2_session_callbacks_set_unpack_extension_callback(made, &unpack_extension);
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(made, &on_data_chunk);

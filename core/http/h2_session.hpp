@@ -70,6 +70,9 @@ class H2Events {
   /// False: receive() stops.
   virtual bool field(std::int32_t stream, std::string_view name, std::string_view value) = 0;
   virtual void block_ended(std::int32_t stream, bool end_stream) = 0;
+  /// The block will not end: it breaks the rules and its stream is being reset, `octets`: for
+  /// octets that no field may have.
+  virtual void block_broken(std::int32_t stream, bool octets) = 0;
   virtual void data(std::int32_t stream, std::string_view bytes) = 0;
   virtual void stream_ended(std::int32_t stream) = 0;
   /// The stream is gone, however that came; `ours`: because it broke the rules.

@@ -222,12 +222,12 @@ int print_version(const Invocation& asked) {
                                   {"openssl", openssl},
                                   {"boost", boost},
                                   {"compiler", compiler},
-                                  {"features", {{"h2", false}, {"h3", false}}}};
+                                  {"features", {{"h2", true}, {"h3", false}}}};
     std::cout << facts.dump() << '\n';
     return 0;
   }
   std::cout << "gatehouse " GATEHOUSE_VERSION "\n"
-            << openssl << "\nBoost " << boost << "\nbuilt with " << compiler << "\nprotocols: h1\n";
+            << openssl << "\nBoost " << boost << "\nbuilt with " << compiler << "\nprotocols: h1 h2\n";
   return 0;
 }
 

@@ -80,6 +80,7 @@ json counts(const serve::Counters& counters) {
           {"bytes_in", counters.bytes_in},
           {"bytes_out", counters.bytes_out},
           {"rejected", counters.rejected},
+          {"rejected_by", counters.rejected_by},
           {"log_lines_dropped", counters.log_lines_dropped}};
 }
 

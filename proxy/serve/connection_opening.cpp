@@ -95,7 +95,7 @@ awaitable<bool> Connection::introduce(const Snapshot& snapshot) {
   stream_->deadline(Want::read, worker_.clock.steady() + proxy_header_patience);
   auto header = co_await read_proxy_header(*stream_);
   if (!header) {
-    ++worker_.counters.rejected;
+    worker_.counters.reject("proxy_header");
     log::debug("PROXY header refused",
                {{"peer", facts_.peer.to_string()}, {"why", header.error().detail()}});
     co_return false;

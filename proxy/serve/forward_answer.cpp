@@ -104,7 +104,7 @@ awaitable<Result<void>> Journey::switch_protocols(Lease& lease, http::ResponseHe
   }
   facts_.status = 101;
   facts_.tunnel = true;
-  if (facts_.place) facts_.place->state(LiveConnections::State::tunnel);
+  const LiveConnections::Tunnel counted(worker_.connections);
   http::ServerExchange::Raw server = lease.exchange().raw();
   TunnelLimits limits;
   limits.write_idle = facts_.snapshot->server().timeouts.write_idle;

@@ -1,6 +1,6 @@
 #include "proxy/serve/live_connections.hpp"
 
-#include "core/http/h1_server.hpp"
+#include "core/http/exchange.hpp"
 
 namespace gatehouse::serve {
 

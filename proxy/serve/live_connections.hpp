@@ -10,7 +10,7 @@
 #include "core/net/stream.hpp"
 
 namespace gatehouse::http {
-class H1ServerConnection;
+class ServerConnection;
 }
 
 namespace gatehouse::serve {
@@ -19,7 +19,7 @@ namespace gatehouse::serve {
 /// status. Touch it on its worker only.
 class LiveConnections {
  public:
-  enum class State : std::uint8_t { starting, idle, busy, tunnel };
+  enum class State : std::uint8_t { starting, idle, busy };
 
   /// One connection's place in the list; leaves it when it dies.
   class Place {
@@ -37,7 +37,7 @@ class LiveConnections {
     /// Null: none at the moment.
     const net::Stream* stream() const { return stream_; }
     /// Whom to tell that the connection is to end; null: nobody yet, see closing().
-    void requests(http::H1ServerConnection* now) { requests_ = now; }
+    void requests(http::ServerConnection* now) { requests_ = now; }
     std::string_view listener() const { return listener_; }
     /// The connection ends after the answer under way.
     bool closing() const { return closing_; }
@@ -46,7 +46,7 @@ class LiveConnections {
     friend class LiveConnections;
     LiveConnections& list_;
     net::Stream* stream_;
-    http::H1ServerConnection* requests_ = nullptr;
+    http::ServerConnection* requests_ = nullptr;
     std::string_view listener_;
     State state_ = State::starting;
     bool closing_ = false;
@@ -54,10 +54,23 @@ class LiveConnections {
     Place** back_ = nullptr;
   };
 
+  /// A tunnel through one of them, counted while this lives.
+  class Tunnel {
+   public:
+    explicit Tunnel(LiveConnections& list) : list_(list) { ++list_.tunnels_; }
+    ~Tunnel() { --list_.tunnels_; }
+    Tunnel(const Tunnel&) = delete;
+    Tunnel& operator=(const Tunnel&) = delete;
+
+   private:
+    LiveConnections& list_;
+  };
+
   /// Called whenever a connection has left.
   void on_leave(std::function<void()> call) { on_leave_ = std::move(call); }
   std::size_t count() const { return total_; }
   std::size_t count(State state) const { return by_state_[static_cast<std::size_t>(state)]; }
+  std::size_t tunnels() const { return tunnels_; }
   /// Lets every connection of `listener` (of all when empty) end with its next answer, idle ones
   /// after a short grace: a request may be on its way already.
   void retire(std::string_view listener = {});
@@ -69,7 +82,8 @@ class LiveConnections {
   Place* first_ = nullptr;
   std::function<void()> on_leave_;
   std::size_t total_ = 0;
-  std::array<std::size_t, 4> by_state_{};
+  std::size_t tunnels_ = 0;
+  std::array<std::size_t, 3> by_state_{};
 };
 
 }  // namespace gatehouse::serve

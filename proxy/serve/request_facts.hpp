@@ -34,13 +34,13 @@ struct RequestFacts {
   bool peer_trusted = false;    // `peer` is one of trusted_proxies
   Steady began;
   Wall began_wall;
-  bool cleaned = false;                     // clean_request() was here
-  const Snapshot* snapshot = nullptr;       // held by the connection until the request is logged
-  const Site* site = nullptr;               // null: no site for the host
-  const Route* route = nullptr;             // null: no route in the site
-  LiveConnections::Place* place = nullptr;  // say State::tunnel there when protocols switch
-  std::string_view user_agent;              // as the client sent them, for the log; the fields
-  std::string_view referer;                 // may be changed on the road
+  bool cleaned = false;                // clean_request() was here
+  const Snapshot* snapshot = nullptr;  // held by the connection until the request is logged
+  const Site* site = nullptr;          // null: no site for the host
+  const Route* route = nullptr;        // null: no route in the site
+  const LiveConnections::Place* place = nullptr;  // of the client's connection
+  std::string_view user_agent;  // as the client sent them, for the log; the fields
+  std::string_view referer;     // may be changed on the road
 
   // --- how it went: written by whoever answers
   int status = 0;              // what the client was sent; 0: nothing

@@ -10,10 +10,12 @@ Error cannot(const Site& site, std::string_view why) {
 }
 
 /// What the site asks for, as far as this build speaks it.
-std::vector<std::string> spoken_alpn(const config::Site& site) {
+std::vector<std::string> spoken_alpn(const config::Site& site, const config::Server& server) {
+  const bool h2 =
+      std::find(server.protocols.begin(), server.protocols.end(), "h2") != server.protocols.end();
   std::vector<std::string> spoken;
   for (const std::string& name : site.tls.alpn) {
-    if (name == "http/1.1") spoken.push_back(name);
+    if (name == "http/1.1" || (name == "h2" && h2)) spoken.push_back(name);
   }
   if (spoken.empty()) spoken.emplace_back("http/1.1");
   return spoken;
@@ -133,7 +135,7 @@ Result<void> Snapshot::add_policy(Site& site, const std::shared_ptr<tls::TicketK
   tls::PolicySettings wanted;
   wanted.min_version = site.settings.tls.min_version == "1.3" ? 13 : 12;
   wanted.ciphers = site.settings.tls.ciphers;
-  wanted.alpn = spoken_alpn(site.settings);
+  wanted.alpn = spoken_alpn(site.settings, config_->server);
   for (const auto& policy : policies_) {
     if (policy->settings() == wanted) site.policy = policy;
   }

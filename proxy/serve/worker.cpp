@@ -49,6 +49,16 @@ awaitable<void> call(Worker& worker, const std::function<void(Worker&)>& job) {
 
 }  // namespace
 
+void Counters::reject(std::string_view reason) {
+  ++rejected;
+  const auto found = rejected_by.find(reason);
+  if (found != rejected_by.end()) {
+    ++found->second;
+  } else {
+    rejected_by.emplace(reason, 1);
+  }
+}
+
 Counters& Counters::operator+=(const Counters& other) {
   for (const auto field :
        {&Counters::connections, &Counters::handshakes, &Counters::handshakes_resumed,
@@ -59,6 +69,7 @@ Counters& Counters::operator+=(const Counters& other) {
     this->*field += other.*field;
   }
   for (std::size_t i = 0; i < answers.size(); ++i) answers[i] += other.answers[i];
+  for (const auto& [reason, count] : other.rejected_by) rejected_by[reason] += count;
   return *this;
 }
 
@@ -152,7 +163,7 @@ awaitable<Counters> Workers::counters() {
     sum += worker.counters;  // one worker after the other: on_each() waits for each
     sum.open += worker.connections.count();
     sum.idle += worker.connections.count(State::idle);
-    sum.tunnels += worker.connections.count(State::tunnel);
+    sum.tunnels += worker.connections.tunnels();
   };
   co_await on_each(job);
   co_return sum;

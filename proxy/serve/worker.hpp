@@ -4,8 +4,10 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -57,6 +59,7 @@ struct Counters {
   std::uint64_t bytes_in = 0;
   std::uint64_t bytes_out = 0;
   std::uint64_t rejected = 0;
+  std::map<std::string, std::uint64_t, std::less<>> rejected_by;  // label of the reason
   std::uint64_t accept_pauses = 0;  // times we ran out of descriptors or memory
   std::uint64_t log_lines_dropped = 0;
   // Now, not since the start; filled by Workers::counters().
@@ -64,6 +67,8 @@ struct Counters {
   std::uint64_t idle = 0;
   std::uint64_t tunnels = 0;
 
+  /// A request, or a connection, that we turned away ourselves.
+  void reject(std::string_view reason);
   Counters& operator+=(const Counters& other);
 };
 

@@ -38,10 +38,12 @@ TEST_CASE("what this version prints of lean records is what it does") {
   CHECK(config_of(smallest, {}, Features::whole_language).server.lean_records);
 }
 
-TEST_CASE("this version offers HTTP/1.1 where nothing is written, the whole language HTTP/2 too") {
-  CHECK(config_of(smallest, {}, Features::this_version).sites[0].tls.alpn == Strings{"http/1.1"});
-  CHECK(config_of(smallest, {}, Features::this_version).server.protocols == Strings{"h1"});
-  CHECK(config_of(smallest).sites[0].tls.alpn == Strings{"h2", "http/1.1"});
+TEST_CASE("HTTP/2 is offered where nothing is written, and nowhere once the server speaks it not") {
+  const auto config = config_of(smallest, {}, Features::this_version);
+  CHECK(config.sites[0].tls.alpn == Strings{"h2", "http/1.1"});
+  CHECK(config.server.protocols == Strings{"h1", "h2"});
+  const std::string h1_only = "[server]\nprotocols = [\"h1\"]\n" + smallest;
+  CHECK(config_of(h1_only).sites[0].tls.alpn == Strings{"http/1.1"});
 }
 
 TEST_CASE("the data directory is the system's for root and the user's own otherwise") {

@@ -1,21 +1,24 @@
 #pragma once
 
-#include <array>
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "core/http/h1_server.hpp"
+#include "core/http/h2_server.hpp"
+#include "core/net/crew.hpp"
 #include "core/tls/tls_stream.hpp"
 #include "proxy/serve/admission.hpp"
 #include "proxy/serve/connection.hpp"
+#include "proxy/serve/detail/transaction.hpp"
 #include "proxy/serve/hello.hpp"
 #include "proxy/serve/request_facts.hpp"
 
 namespace gatehouse::serve::detail {
 
 /// One client connection. Lives in the frame of serve_connection().
-class Connection {
+class Connection : private http::H2Road {
  public:
   Connection(Worker& worker, std::unique_ptr<net::Stream> stream, Arrival arrival);
   awaitable<void> run();
@@ -30,12 +33,30 @@ class Connection {
   awaitable<bool> bring_certificate(tls::ServerHandshake& handshake, SiteJudge& judge);
 
   awaitable<void> serve_requests();
-  awaitable<void> answer(http::ServerExchange& exchange);
-  awaitable<void> send(http::ServerExchange& exchange, const Admission& admission);
-  void begin_request(const http::RequestHead& request, const Snapshot& snapshot);
-  void end_request(const http::RequestHead& request);
-  void refused_head(const http::Refusal& refusal);
+  awaitable<std::string> serve_h1();
+  awaitable<void> serve_h2(std::string early);
+  void begin_serving(http::ServerConnection& requests);
+  void calm_down(http::H2Abuse abuse);
   Entrance entrance() const;
+
+  // The streams of an HTTP/2 connection.
+  struct Busy {
+    explicit Busy(Connection& connection) : place(connection.place_), count(connection.busy_) {
+      if (count++ == 0) place.state(LiveConnections::State::busy);
+    }
+    ~Busy() {
+      if (--count == 0) place.state(LiveConnections::State::idle);
+    }
+    Busy(const Busy&) = delete;
+    Busy& operator=(const Busy&) = delete;
+    LiveConnections::Place& place;
+    std::size_t& count;
+  };
+  void request(std::unique_ptr<http::ServerExchange> exchange) override;
+  void refused(const http::Refusal& refusal) override;
+  awaitable<void> carry(std::unique_ptr<http::ServerExchange> exchange);
+  std::unique_ptr<Transaction> make_transaction();
+  void rest(std::unique_ptr<Transaction> transaction);
 
   Worker& worker_;
   std::unique_ptr<net::Stream> stream_;
@@ -44,9 +65,10 @@ class Connection {
   tls::SessionFacts session_;
   tls::CertificateHandle served_;
   bool tls_ = false;
-  RequestFacts facts_;
-  std::array<char, 32> id_;
-  std::string path_room_;
+  RequestFacts facts_;              // what is the same for all requests
+  net::Crew* under_way_ = nullptr;  // HTTP/2: the transactions
+  std::size_t busy_ = 0;            // so many
+  std::vector<std::unique_ptr<Transaction>> rested_;
 };
 
 }  // namespace gatehouse::serve::detail

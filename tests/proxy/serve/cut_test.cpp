@@ -127,7 +127,7 @@ TEST_CASE("a connection that is cut ends at once, wherever it waits") {
     server = bench.dialer.lead();
     server->send(switched);
     talk(websocket);
-    REQUIRE(bench.worker->connections.count(serve::LiveConnections::State::tunnel) == 1);
+    REQUIRE(bench.worker->connections.tunnels() == 1);
   }
   SUBCASE("for its next request") {
     server = bench.dialer.lead();
