@@ -148,13 +148,15 @@ const OpenPolicy& OpenPolicy::front() {
   // SSL_set_SSL_CTX leaves with the SSL what it was made with (options, mode, groups, and the
   // context whose ticket callback is asked): so this one is built like all others. It alone asks
   // for the ClientHello: after a HelloRetryRequest the first decision stands.
-  static const std::shared_ptr<OpenPolicy> policy = [] {
+  //
+  // Never freed: at exit OpenSSL's own clean-up, or a thread that still serves, may come first.
+  static const auto& policy = *new std::shared_ptr<OpenPolicy>([] {
     auto made = open(PolicySettings(), nullptr);
     auto front_policy = std::move(made).value();
     SSL_CTX_clear_options(front_policy->context(), SSL_OP_NO_TICKET);
     SSL_CTX_set_client_hello_cb(front_policy->context(), on_client_hello, nullptr);
     return front_policy;
-  }();
+  }());
   return *policy;
 }
 
