@@ -12,7 +12,7 @@ namespace gatehouse {
 class HelperPool {
  public:
   explicit HelperPool(std::size_t threads) : pool_(threads) {}
-  ~HelperPool() { pool_.join(); }
+  ~HelperPool() { join(); }
 
   /// Runs `job` (copyable or movable, captures by value) on a helper and resumes the caller where
   /// it was. A job is always run to its end: a caller that is cancelled meanwhile hears of it at
@@ -23,6 +23,9 @@ class HelperPool {
     auto work = call(std::move(job));
     co_return co_await run_elsewhere(pool_.get_executor(), std::move(work));
   }
+
+  /// Waits until all work is done and the threads have ended; nothing is run after that.
+  void join() { pool_.join(); }
 
   asio::thread_pool::executor_type executor() { return pool_.get_executor(); }
 

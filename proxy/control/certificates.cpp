@@ -72,6 +72,13 @@ class FilesHouse final : public Certificates {
   acme::Keeper keeper_;
 };
 
+/// At the end a helper may still give a lease back. It keeps the store until then, and so the store
+/// keeps what it stands on.
+struct Disk {
+  acme::PosixFileSystem files;
+  std::shared_ptr<acme::FileStore> store;
+};
+
 awaitable<void> FilesHouse::stop() {
   co_await keeper_.stop();
   crew_.stop();
@@ -180,16 +187,19 @@ std::vector<acme::Wanted> wanted_certificates(const config::Config& config) {
 
 Result<std::unique_ptr<Certificates>> Certificates::open(const config::Config& config,
                                                          Parts parts) {
-  auto files = std::make_shared<acme::PosixFileSystem>();
-  auto store = acme::FileStore::open(config.server.data_dir, config.storage.encryption_key.value,
-                                     *files, parts.clock, parts.entropy);
-  if (!store) return store.error();
+  auto disk = std::make_shared<Disk>();
+  auto opened = acme::FileStore::open(config.server.data_dir, config.storage.encryption_key.value,
+                                      disk->files, parts.clock, parts.entropy);
+  if (!opened) return opened.error();
+  disk->store = *std::move(opened);
+  std::shared_ptr<acme::PosixFileSystem> files(disk, &disk->files);
+  std::shared_ptr<acme::FileStore> store(disk, disk->store.get());
   auto roots = tls::ClientPolicy::make({});
   if (!roots) return Error(roots.error()).within("the system's trusted roots");
   const std::string audit =
       config.log.audit.empty() ? config.server.data_dir + "/audit.jsonl" : config.log.audit;
   return std::unique_ptr<Certificates>(std::make_unique<FilesHouse>(
-      parts, std::move(files), *std::move(store), audit, *std::move(roots)));
+      parts, std::move(files), std::move(store), audit, *std::move(roots)));
 }
 
 }  // namespace gatehouse::control

@@ -60,7 +60,12 @@ Service::Service(asio::io_context& control, ConfigSource source, config::Config 
       stop_(control, Steady::max()),
       reloaded_(control, Steady::max()) {}
 
-Service::~Service() = default;
+Service::~Service() {
+  // A helper that brought a worker its answer still touches that worker's loop for a moment after
+  // the worker went on: nothing may go before the helpers are done.
+  if (workers_) workers_->stop();
+  helpers_.join();
+}
 
 awaitable<Result<void>> Service::run() {
   auto ready = co_await start();
