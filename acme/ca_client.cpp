@@ -198,28 +198,25 @@ awaitable<CaResult<Order>> CaClient::new_order(std::vector<Identifier> identifie
   co_return std::move(*order);
 }
 
-awaitable<CaResult<Order>> CaClient::order(std::string url) {
+template <class T>
+awaitable<CaResult<T>> CaClient::look_at(std::string url, Result<T> (*parse)(std::string_view)) {
   Post request;
   request.url = url;
   auto reply = co_await post(std::move(request));
   if (!reply) co_return reply.error();
-  auto order = parse_order(reply->body);
-  if (!order) co_return CaError(Doing::poll, order.error());
-  order->url = std::move(url);
-  order->retry_after = retry_after(*reply);
-  co_return std::move(*order);
+  auto seen = parse(reply->body);
+  if (!seen) co_return CaError(Doing::poll, seen.error());
+  seen->url = std::move(url);
+  seen->retry_after = retry_after(*reply);
+  co_return std::move(*seen);
+}
+
+awaitable<CaResult<Order>> CaClient::order(std::string url) {
+  return look_at(std::move(url), parse_order);
 }
 
 awaitable<CaResult<Authorization>> CaClient::authorization(std::string url) {
-  Post request;
-  request.url = url;
-  auto reply = co_await post(std::move(request));
-  if (!reply) co_return reply.error();
-  auto authorization = parse_authorization(reply->body);
-  if (!authorization) co_return CaError(Doing::poll, authorization.error());
-  authorization->url = std::move(url);
-  authorization->retry_after = retry_after(*reply);
-  co_return std::move(*authorization);
+  return look_at(std::move(url), parse_authorization);
 }
 
 awaitable<CaResult<Challenge>> CaClient::respond(std::string url) {

@@ -91,6 +91,9 @@ class CaClient {
   awaitable<CaResult<CaReply>> exchange(Post post, Signer signer);
   /// With the account; makes it anew when the CA has forgotten it.
   awaitable<CaResult<CaReply>> post(Post post);
+  /// Asks where something stands; `parse` reads the answer.
+  template <class T>
+  awaitable<CaResult<T>> look_at(std::string url, Result<T> (*parse)(std::string_view));
   CaError refused(Doing doing, const CaReply& reply) const;
   std::optional<std::chrono::seconds> retry_after(const CaReply& reply) const;
 

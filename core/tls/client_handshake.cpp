@@ -59,15 +59,9 @@ Result<void> OpenClientPolicy::build(const Settings& settings) {
   context_.reset(SSL_CTX_new(TLS_client_method()));
   SSL_CTX* const context = context_.get();
   if (context == nullptr) return broken("TLS client");
-  SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
-  SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
-                                SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_AUTO_RETRY);
-  SSL_CTX_set_read_ahead(context, 1);
-  SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
   auto protocols = alpn_list(settings.alpn);
   if (!protocols) return protocols.error();
-  if (SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION) != 1 ||
-      SSL_CTX_set1_groups_list(context, detail::groups().c_str()) != 1 ||
+  if (!detail::set_up(context, TLS1_2_VERSION) ||
       SSL_CTX_set_alpn_protos(context, octets(*protocols),
                               static_cast<unsigned>(protocols->size())) != 0) {
     return broken("TLS client");

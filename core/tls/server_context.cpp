@@ -91,6 +91,16 @@ const std::string& groups() {
   return known;
 }
 
+bool set_up(ssl_ctx_st* context, int min_protocol) {
+  SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
+  SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
+                                SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_AUTO_RETRY);
+  SSL_CTX_set_read_ahead(context, 1);
+  SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
+  return SSL_CTX_set_min_proto_version(context, min_protocol) == 1 &&
+         SSL_CTX_set1_groups_list(context, groups().c_str()) == 1;
+}
+
 int OpenPolicy::min_protocol() const {
   return settings_.min_version >= 13 ? TLS1_3_VERSION : TLS1_2_VERSION;
 }
@@ -110,11 +120,7 @@ Result<void> OpenPolicy::build() {
   context_ = {SSL_CTX_new(TLS_server_method()), SSL_CTX_free};
   SSL_CTX* const context = context_.get();
   if (context == nullptr) return broken("TLS policy");
-  SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
-  SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
-                                SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_AUTO_RETRY);
-  SSL_CTX_set_read_ahead(context, 1);
-  SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
+  if (!set_up(context, min_protocol())) return broken("TLS policy");
   SSL_CTX_set_timeout(context, std::chrono::seconds(TicketKeys::ticket_life).count());
   if (tickets_ == nullptr) SSL_CTX_set_options(context, SSL_OP_NO_TICKET);
   const std::string session_context = sha256("policy " + id_);
@@ -125,9 +131,7 @@ Result<void> OpenPolicy::build() {
     return Error(Fault::bad_message, Side::self,
                  "ciphers '" + settings_.ciphers + "': OpenSSL knows none of them");
   }
-  if (SSL_CTX_set_min_proto_version(context, min_protocol()) != 1 ||
-      SSL_CTX_set1_groups_list(context, groups().c_str()) != 1 ||
-      SSL_CTX_set_session_id_context(context, octets(session_context),
+  if (SSL_CTX_set_session_id_context(context, octets(session_context),
                                      static_cast<unsigned>(session_context.size())) != 1) {
     return broken("TLS policy");
   }

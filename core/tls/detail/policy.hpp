@@ -51,6 +51,9 @@ class OpenPolicy final : public ServerPolicy {
   std::vector<std::uint16_t> rsa_suites_;
 };
 
+/// What all our contexts have in common, of servers and clients. False: OpenSSL says why.
+bool set_up(ssl_ctx_st* context, int min_protocol);
+
 /// The groups this OpenSSL knows of those we want, in our order: "X25519MLKEM768:X25519:…".
 const std::string& groups();
 
