@@ -6,29 +6,10 @@ import subprocess
 from harness import *
 
 
-class Issuance(Case):
-    def gatehouse(self, pebble_options=None, acme="", issuer="", hosts=("app.example.net",), site=""):
-        self.http, self.https = free_port(), free_port()
-        self.backend = Backend(self.scene)
-        self.pebble = Pebble(self.scene, self.http, self.https, **(pebble_options or {}))
-        names = ", ".join(f'"{h}"' for h in hosts)
-        return Gatehouse(self.scene, f"""
-[server]
-http = ["127.0.0.1:{self.http}"]
-https = ["127.0.0.1:{self.https}"]
-data_dir = "{self.scene.path('data')}"
-
-[acme]
-ca = ["pebble"]
-{acme}
-
-{self.pebble.issuer(extra=issuer)}
-
-[[site]]
-hosts = [{names}]
-backend = "127.0.0.1:{self.backend.port}"
-{site}
-""")
+class Issuance(CaCase):
+    def gatehouse(self, pebble_options=None, **tables):
+        self.ca(**(pebble_options or {}))
+        return self.serve(**tables)
 
     def served(self, host="app.example.net", root=0):
         def attempt():
@@ -84,27 +65,12 @@ backend = "127.0.0.1:{self.backend.port}"
         self.assertLess(self.pebble.log().count("/sign-me-up"), 10)
 
     def test_the_preferred_chain_is_chosen_among_alternates(self):
-        options = dict(alternates=2, chain=2)
-        self.http, self.https = free_port(), free_port()
-        self.pebble = Pebble(self.scene, self.http, self.https, **options)
-        self.backend = Backend(self.scene)
+        self.ca(alternates=2, chain=2)
         wanted = subprocess.run(["openssl", "x509", "-noout", "-subject", "-nameopt", "multiline"],
                                 input=self.pebble.root_pem(2), capture_output=True, text=True,
                                 check=True).stdout
         wanted = re.search(r"commonName\s*=\s*(.*)", wanted).group(1).strip()
-        Gatehouse(self.scene, f"""
-[server]
-http = ["127.0.0.1:{self.http}"]
-https = ["127.0.0.1:{self.https}"]
-data_dir = "{self.scene.path('data')}"
-[acme]
-ca = ["pebble"]
-preferred_chain = "{wanted}"
-{self.pebble.issuer()}
-[[site]]
-hosts = ["app.example.net"]
-backend = "127.0.0.1:{self.backend.port}"
-""")
+        self.serve(acme=f'preferred_chain = "{wanted}"')
         # Root 2 alone is trusted: only the alternate chain leads there.
         self.served(root=2)
         shown = subprocess.run(["openssl", "s_client", "-connect", f"127.0.0.1:{self.https}",

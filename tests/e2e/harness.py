@@ -434,5 +434,36 @@ class Case(unittest.TestCase):
         self.scene.close()
 
 
+class CaCase(Case):
+    """A test case with a CA, a backend, and one Gatehouse between them."""
+
+    def ca(self, **options):
+        """Starts what the Gatehouse will stand between: `options` are Pebble's."""
+        self.http, self.https = free_port(), free_port()
+        self.backend = Backend(self.scene)
+        self.pebble = Pebble(self.scene, self.http, self.https, **options)
+
+    def serve(self, hosts=("app.example.net",), acme="", issuer="", site=""):
+        """One site for `hosts` with certificates of the CA; the rest is TOML for its tables."""
+        names = ", ".join(f'"{h}"' for h in hosts)
+        return Gatehouse(self.scene, f"""
+[server]
+http = ["127.0.0.1:{self.http}"]
+https = ["127.0.0.1:{self.https}"]
+data_dir = "{self.scene.path('data')}"
+
+[acme]
+ca = ["pebble"]
+{acme}
+
+{self.pebble.issuer(extra=issuer)}
+
+[[site]]
+hosts = [{names}]
+backend = "127.0.0.1:{self.backend.port}"
+{site}
+""")
+
+
 def main():
     unittest.main(verbosity=2)

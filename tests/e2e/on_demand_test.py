@@ -6,30 +6,11 @@ import urllib.parse
 from harness import *
 
 
-class OnDemand(Case):
+class OnDemand(CaCase):
     def gatehouse(self, rules, pebble_options=None):
-        self.http, self.https = free_port(), free_port()
-        self.backend = Backend(self.scene)
-        self.pebble = Pebble(self.scene, self.http, self.https, **(pebble_options or {}))
-        return Gatehouse(self.scene, f"""
-[server]
-http = ["127.0.0.1:{self.http}"]
-https = ["127.0.0.1:{self.https}"]
-data_dir = "{self.scene.path('data')}"
-
-[acme]
-ca = ["pebble"]
-
-[acme.on_demand]
-{rules}
-
-{self.pebble.issuer()}
-
-[[site]]
-hosts = ["*"]
-backend = "127.0.0.1:{self.backend.port}"
-tls.mode = "on_demand"
-""")
+        self.ca(**(pebble_options or {}))
+        return self.serve(hosts=["*"], acme=f"[acme.on_demand]\n{rules}",
+                          site='tls.mode = "on_demand"')
 
     def get(self, host):
         return https_get(self.https, host, self.pebble.root_file())

@@ -4,29 +4,15 @@ import ssl
 from harness import *
 
 
-class Renewal(Case):
+class Renewal(CaCase):
     def test_certificates_are_renewed_under_load_without_one_failed_request(self):
-        http_port, https_port = free_port(), free_port()
-        backend = Backend(self.scene)
-        pebble = Pebble(self.scene, http_port, https_port, validity=24)
-        Gatehouse(self.scene, f"""
-[server]
-http = ["127.0.0.1:{http_port}"]
-https = ["127.0.0.1:{https_port}"]
-data_dir = "{self.scene.path('data')}"
-[acme]
-ca = ["pebble"]
-renew_at = "1/3"
-{pebble.issuer()}
-[[site]]
-hosts = ["app.example.net"]
-backend = "127.0.0.1:{backend.port}"
-""")
-        root = pebble.root_file()
+        self.ca(validity=24)
+        self.serve(acme='renew_at = "1/3"')
+        root = self.pebble.root_file()
 
         def first():
             try:
-                return https_get(https_port, "app.example.net", root)[0] == 200
+                return https_get(self.https, "app.example.net", root)[0] == 200
             except (ssl.SSLError, OSError):
                 return False
         wait_for(first, "the first certificate", 30)
@@ -36,7 +22,7 @@ backend = "127.0.0.1:{backend.port}"
         def fresh_connections():
             while not stop.is_set():
                 try:
-                    with handshake(https_port, "app.example.net", root) as stream:
+                    with handshake(self.https, "app.example.net", root) as stream:
                         serials.add(stream.getpeercert()["serialNumber"])
                         status, _, _ = request_over(stream, "app.example.net")
                     if status != 200:
@@ -47,7 +33,7 @@ backend = "127.0.0.1:{backend.port}"
 
         def one_long_connection():
             try:
-                stream = handshake(https_port, "app.example.net", root)
+                stream = handshake(self.https, "app.example.net", root)
                 connection = http.client.HTTPConnection("app.example.net")
                 connection.sock = stream
                 while not stop.is_set():

@@ -54,6 +54,16 @@ struct Bench {
 
 const std::string ok = "HTTP/1.1 200 OK\r\nX-A: b\r\nContent-Length: 2\r\n\r\nok";
 
+/// The first two connections lead to servers that answer at once.
+struct TwoServers : Bench {
+  TwoServers() {
+    first->send(ok);
+    second->send(ok);
+  }
+  const std::shared_ptr<test::Script> first = dialer.lead();
+  const std::shared_ptr<test::Script> second = dialer.lead();
+};
+
 }  // namespace
 
 TEST_CASE("one request brings one whole answer") {
@@ -72,44 +82,32 @@ TEST_CASE("one request brings one whole answer") {
 }
 
 TEST_CASE("a kept connection carries the next request to the same origin only") {
-  Bench bench;
-  const auto first = bench.dialer.lead();
-  const auto second = bench.dialer.lead();
-  first->send(ok);
-  second->send(ok);
+  TwoServers bench;
   CHECK(bench.fetch("GET", "http://one.example/").has_value());
   CHECK(bench.client.idle() == 1);
   CHECK(bench.fetch("GET", "http://two.example/").has_value());
   CHECK(bench.client.idle() == 2);
   // Sent earlier it would be an answer nobody asked for.
-  first->on_write([server = first.get()](std::string_view) { server->send(ok); });
+  bench.first->on_write([server = bench.first.get()](std::string_view) { server->send(ok); });
   CHECK(bench.fetch("GET", "http://one.example/again").has_value());
   CHECK(bench.dialer.dialled().size() == 2);
 }
 
 TEST_CASE("a kept connection that was closed or is too old is not used") {
-  Bench bench;
-  const auto first = bench.dialer.lead();
-  const auto second = bench.dialer.lead();
-  first->send(ok);
-  second->send(ok);
+  TwoServers bench;
   CHECK(bench.fetch("POST", "http://one.example/", "a").has_value());
-  SUBCASE("closed") { first->end(); }
+  SUBCASE("closed") { bench.first->end(); }
   SUBCASE("old") { bench.clock.advance(21s); }
-  SUBCASE("it spoke unasked") { first->send("HTTP/1.1 408 Request Timeout\r\n\r\n"); }
+  SUBCASE("it spoke unasked") { bench.first->send("HTTP/1.1 408 Request Timeout\r\n\r\n"); }
   CHECK(bench.fetch("POST", "http://one.example/", "b").has_value());
   CHECK(bench.dialer.dialled().size() == 2);
-  CHECK(first->closed());
+  CHECK(bench.first->closed());
 }
 
 TEST_CASE("a kept connection that dies under a request costs one more try where that is safe") {
-  Bench bench;
-  const auto first = bench.dialer.lead();
-  const auto second = bench.dialer.lead();
-  first->send(ok);
-  second->send(ok);
+  TwoServers bench;
   CHECK(bench.fetch("GET", "http://one.example/").has_value());
-  first->cut_writes_after(first->written().size());
+  bench.first->cut_writes_after(bench.first->written().size());
   SUBCASE("GET goes once more") {
     CHECK(bench.fetch("GET", "http://one.example/").has_value());
     CHECK(bench.dialer.dialled().size() == 2);

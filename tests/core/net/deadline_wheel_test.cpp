@@ -47,6 +47,15 @@ struct Alarm {
   int rung = 0;
 };
 
+/// Silent for so long, and rung once after as much more.
+void check_rings(Wheel& w, const Alarm& alarm, std::chrono::milliseconds silent,
+                 std::chrono::milliseconds more) {
+  w.advance(silent);
+  CHECK(alarm.rung == 0);
+  w.advance(more);
+  CHECK(alarm.rung == 1);
+}
+
 using Alarms = std::vector<std::unique_ptr<Alarm>>;
 
 /// Destroys other alarms when it rings.
@@ -64,10 +73,7 @@ TEST_CASE("a deadline fires once, never early and at most a tick late") {
   Wheel w;
   Alarm alarm(w.wheel);
   alarm.entry.set(w.clock.steady() + 1s);
-  w.advance(950ms);
-  CHECK(alarm.rung == 0);
-  w.advance(200ms);
-  CHECK(alarm.rung == 1);
+  check_rings(w, alarm, 950ms, 200ms);
   w.advance(5s);
   CHECK(alarm.rung == 1);
 }
@@ -78,10 +84,7 @@ TEST_CASE("a deadline that moves later fires at the later time") {
   alarm.entry.set(w.clock.steady() + 1s);
   w.advance(900ms);
   alarm.entry.set(w.clock.steady() + 2s);
-  w.advance(1900ms);
-  CHECK(alarm.rung == 0);
-  w.advance(250ms);
-  CHECK(alarm.rung == 1);
+  check_rings(w, alarm, 1900ms, 250ms);
 }
 
 TEST_CASE("a deadline that moves earlier fires at the earlier time") {
@@ -97,10 +100,7 @@ TEST_CASE("a deadline past the wheel's reach fires in its own turn") {
   Wheel w;
   Alarm alarm(w.wheel);
   alarm.entry.set(w.clock.steady() + 300s);  // the wheel reaches 102 s
-  w.advance(299s);
-  CHECK(alarm.rung == 0);
-  w.advance(1200ms);
-  CHECK(alarm.rung == 1);
+  check_rings(w, alarm, 299s, 1200ms);
 }
 
 TEST_CASE("a deadline taken away or destroyed never fires") {
@@ -136,8 +136,5 @@ TEST_CASE("after a long sleep with nothing filed a new deadline is on time") {
   w.advance(30s);
   Alarm alarm(w.wheel);
   alarm.entry.set(w.clock.steady() + 1s);
-  w.advance(900ms);
-  CHECK(alarm.rung == 0);
-  w.advance(300ms);
-  CHECK(alarm.rung == 1);
+  check_rings(w, alarm, 900ms, 300ms);
 }

@@ -36,6 +36,12 @@ HelloAnswer refusal(std::uint8_t alert) {
   return out;
 }
 
+HelloAnswer later(const Hello&) {
+  HelloAnswer out;
+  out.kind = HelloAnswer::Kind::wait;
+  return out;
+}
+
 TEST_CASE("a client shakes hands and both sides agree on what was settled") {
   for (const int version : {TLS1_2_VERSION, TLS1_3_VERSION}) {
     CAPTURE(version);
@@ -272,11 +278,7 @@ TEST_CASE("a handshake waits for its certificate and then goes on") {
   for (const int version : {TLS1_2_VERSION, TLS1_3_VERSION}) {
     CAPTURE(version);
     ServerEnd server;
-    server.answer = [](const Hello&) {
-      HelloAnswer out;
-      out.kind = HelloAnswer::Kind::wait;
-      return out;
-    };
+    server.answer = later;
     server.start();
     RawClient client;
     SSL_set_max_proto_version(client.ssl.get(), version);
@@ -297,11 +299,7 @@ TEST_CASE("a handshake waits for its certificate and then goes on") {
 
 TEST_CASE("a handshake that waited in vain is refused with an alert") {
   ServerEnd server;
-  server.answer = [](const Hello&) {
-    HelloAnswer out;
-    out.kind = HelloAnswer::Kind::wait;
-    return out;
-  };
+  server.answer = later;
   server.start();
   RawClient client;
   client.server_name("denied.example");

@@ -28,6 +28,21 @@ void exchange(Bench& bench, RawSocket& client, RawServer& server, std::size_t in
   bench.settle();
 }
 
+/// A client and its server after one exchange; what led from us to the server is kept.
+struct Kept {
+  Bench bench;
+  RawServer server;
+  std::unique_ptr<RawSocket> client;
+
+  Kept() {
+    bench.serve_by({&server});
+    client = bench.connect();
+    exchange();
+    REQUIRE(bench.pool()->idle() == 1);
+  }
+  void exchange() { ::exchange(bench, *client, server, 0); }
+};
+
 config::BackendServer named(const std::string& host, std::uint16_t port) {
   config::BackendServer out;
   out.host = host;
@@ -79,45 +94,31 @@ struct Scripted {
 }  // namespace
 
 TEST_CASE("an idle connection is closed when its time is up") {
-  Bench bench;
-  RawServer server;
-  bench.serve_by({&server});
-  auto client = bench.connect();
-  exchange(bench, *client, server, 0);
-  CHECK(bench.pool()->idle() == 1);
-  bench.advance(58s);
-  CHECK(bench.pool()->idle() == 1);
-  bench.advance(4s);
-  CHECK(bench.pool()->idle() == 0);
-  bench.until([&] { return server.connections[0]->ended(); });
+  Kept kept;
+  kept.bench.advance(58s);
+  CHECK(kept.bench.pool()->idle() == 1);
+  kept.bench.advance(4s);
+  CHECK(kept.bench.pool()->idle() == 0);
+  kept.bench.until([&] { return kept.server.connections[0]->ended(); });
 }
 
 TEST_CASE("connections that wait for their next request hold no buffer, on neither side") {
-  Bench bench;
-  RawServer server;
-  bench.serve_by({&server});
-  auto client = bench.connect();
-  exchange(bench, *client, server, 0);
-  CHECK(bench.pool()->idle() == 1);
-  CHECK(bench.connections_open() == 1);
-  CHECK(bench.worker->buffers.lent() == 0);
-  exchange(bench, *client, server, 0);
-  bench.advance(5s);  // looked at by the sweep
-  CHECK(bench.pool()->idle() == 1);
-  CHECK(bench.worker->buffers.lent() == 0);
+  Kept kept;
+  CHECK(kept.bench.connections_open() == 1);
+  CHECK(kept.bench.worker->buffers.lent() == 0);
+  kept.exchange();
+  kept.bench.advance(5s);  // looked at by the sweep
+  CHECK(kept.bench.pool()->idle() == 1);
+  CHECK(kept.bench.worker->buffers.lent() == 0);
 }
 
 TEST_CASE("an idle connection that its server closed does not linger") {
-  Bench bench;
-  RawServer server;
-  bench.serve_by({&server});
-  auto client = bench.connect();
-  exchange(bench, *client, server, 0);
-  server.connections[0]->close();
-  bench.settle();
-  CHECK(bench.pool()->idle() == 1);
-  bench.advance(1200ms);
-  CHECK(bench.pool()->idle() == 0);
+  Kept kept;
+  kept.server.connections[0]->close();
+  kept.bench.settle();
+  CHECK(kept.bench.pool()->idle() == 1);
+  kept.bench.advance(1200ms);
+  CHECK(kept.bench.pool()->idle() == 0);
 }
 
 TEST_CASE("a connection whose key has sealed all it may is not kept, nor used again") {
