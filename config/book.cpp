@@ -5,9 +5,11 @@
 
 namespace gatehouse::config {
 
-std::string Problem::text() const {
-  return at.file + ":" + std::to_string(at.line) + ":" + std::to_string(at.column) + ": " + message;
+std::string Problem::place() const {
+  return at.file + ":" + std::to_string(at.line) + ":" + std::to_string(at.column);
 }
+
+std::string Problem::text() const { return place() + ": " + message; }
 
 namespace detail {
 namespace {
@@ -93,6 +95,10 @@ void Book::fail(const Position& at, std::string message) {
   problems_.push_back({at, std::move(message)});
 }
 
+void Book::warn(const Position& at, std::string message) {
+  warnings_.push_back({at, std::move(message)});
+}
+
 void Book::note(const std::string& path, const std::string& pattern, const Node& value,
                 const Position& at) {
   Presence presence{pattern, at, {}};
@@ -112,19 +118,18 @@ Position Book::place(const std::string& path) const {
   return Position{files_.empty() ? "" : files_.front(), 1, 1};
 }
 
-std::vector<Problem> Book::problems() const {
-  std::vector<Problem> sorted = problems_;
+std::vector<Problem> Book::in_order(std::vector<Problem> told) const {
   const auto rank = [this](const Problem& problem) {
     const auto file = std::find(files_.begin(), files_.end(), problem.at.file);
     return std::tuple(file - files_.begin(), problem.at.line, problem.at.column);
   };
-  std::stable_sort(sorted.begin(), sorted.end(),
+  std::stable_sort(told.begin(), told.end(),
                    [&](const Problem& a, const Problem& b) { return rank(a) < rank(b); });
   const auto same = [&](const Problem& a, const Problem& b) {
     return rank(a) == rank(b) && a.message == b.message;
   };
-  sorted.erase(std::unique(sorted.begin(), sorted.end(), same), sorted.end());
-  return sorted;
+  told.erase(std::unique(told.begin(), told.end(), same), told.end());
+  return told;
 }
 
 std::string did_you_mean(std::string_view word, const std::vector<std::string>& known) {

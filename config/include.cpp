@@ -45,6 +45,7 @@ class Includer {
                                  : (std::filesystem::path(file).parent_path() / written).string();
     if (!has_wildcard(path)) return open(node, path);
     std::vector<std::string> found = around_.glob(path);
+    if (found.empty()) book_.warn(node.at, "include '" + node.text + "' matches no file");
     std::sort(found.begin(), found.end());
     for (const std::string& each : found) open(node, each);
   }
@@ -57,6 +58,9 @@ class Includer {
     if (!seen_.insert(id).second) return;
     const auto text = around_.read_file(path);
     if (!text) return book_.fail(node.at, "cannot read the included file '" + path + "'");
+    if (const std::string why = too_large(text->size()); !why.empty()) {
+      return book_.fail(node.at, "the included file '" + path + "' " + why);
+    }
     book_.opened(path);
     auto included = parse_toml(*text, path, book_);
     if (!included) return;

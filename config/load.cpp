@@ -8,7 +8,6 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 
 #include "config/detail/parse.hpp"
 #include "config/detail/visit.hpp"
@@ -21,7 +20,14 @@ std::optional<std::string> whole_file(const std::string& path) {
   if (std::filesystem::is_directory(path, failed)) return {};  // opens, but cannot be read
   std::ifstream in(path, std::ios::binary);
   if (!in) return {};
-  std::string content{std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
+  std::string content;
+  constexpr std::size_t piece = 64 * 1024;
+  while (in && content.size() <= most_file_bytes) {
+    const std::size_t before = content.size();
+    content.resize(before + piece);
+    in.read(content.data() + before, piece);
+    content.resize(before + static_cast<std::size_t>(in.gcount()));
+  }
   if (in.bad()) return {};
   return content;
 }
@@ -60,18 +66,27 @@ Surroundings Surroundings::system() {
   return around;
 }
 
+std::string detail::too_large(std::size_t octets) {
+  if (octets <= most_file_bytes) return {};
+  return "has more than " + std::to_string(most_file_bytes >> 20) +
+         " MiB, the most that is read of a config";
+}
+
 Loaded load_file(const std::string& path, const Surroundings& around, Features features) {
   const auto text = around.read_file(path);
-  if (!text) return {{}, {{{path, 1, 1}, "cannot read this file: " + why_unreadable(path)}}};
+  if (!text) return {{}, {{{path, 1, 1}, "cannot read this file: " + why_unreadable(path)}}, {}};
   return load_text(*text, path, around, features);
 }
 
 Loaded load_text(const std::string& text, const std::string& name, const Surroundings& around,
                  Features features) {
+  if (const std::string why = detail::too_large(text.size()); !why.empty()) {
+    return {{}, {{{name, 1, 1}, "this file " + why}}, {}};
+  }
   detail::Book book;
   book.opened(name);
   auto root = detail::parse_toml(text, name, book);
-  if (!root) return {{}, book.problems()};
+  if (!root) return {{}, book.problems(), {}};
   detail::substitute(*root, around, book);
   detail::merge_includes(*root, name, around, book);
   Config config;
@@ -79,8 +94,8 @@ Loaded load_text(const std::string& text, const std::string& name, const Surroun
   detail::resolve(config, book, around, features);
   detail::check(config, book, around);
   if (features == Features::this_version) detail::check_available(book);
-  if (!book.clean()) return {{}, book.problems()};
-  return {std::move(config), {}};
+  if (!book.clean()) return {{}, book.problems(), book.warnings()};
+  return {std::move(config), {}, book.warnings()};
 }
 
 }  // namespace gatehouse::config

@@ -9,23 +9,30 @@
 
 namespace gatehouse::config {
 
+/// The most that a config file, an included one, or one named by ${file:...} may have.
+inline constexpr std::size_t most_file_bytes = 16 * 1024 * 1024;
+
 /// One mistake, with its place and the way out: `gatehouse.toml:12:3: unknown key 'hots' in
 /// [[site]]; did you mean 'hosts'?`
 struct Problem {
   Position at;
   std::string message;
-  std::string text() const;  // FILE:LINE:COL: message
+  std::string place() const;  // FILE:LINE:COL
+  std::string text() const;   // FILE:LINE:COL: message
 };
 
-/// A config, or everything that is wrong with it: never both half.
+/// A config, or everything that is wrong with it: never both half. Beside either, what may not be
+/// meant as it is written.
 struct Loaded {
   std::optional<Config> config;
   std::vector<Problem> problems;
+  std::vector<Problem> warnings;
 };
 
 /// The outside as the loader sees it; tests hand in their own.
 struct Surroundings {
   std::function<std::optional<std::string>(const std::string& name)> environment;  // getenv
+  /// Of a file past most_file_bytes it may be the beginning, as long as that is past them, too.
   std::function<std::optional<std::string>(const std::string& path)> read_file;
   std::function<std::vector<std::string>(const std::string& pattern)> glob;
   bool root = false;  // decides the default data_dir

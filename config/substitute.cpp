@@ -14,6 +14,10 @@ std::optional<std::string> value_of(std::string_view inside, const Node& node,
       book.fail(node.at, "cannot read '" + path + "' for ${file:" + path + "}");
       return {};
     }
+    if (const std::string why = too_large(content->size()); !why.empty()) {
+      book.fail(node.at, "'" + path + "' for ${file:" + path + "} " + why);
+      return {};
+    }
     if (content->ends_with('\n')) content->pop_back();
     if (content->ends_with('\r')) content->pop_back();
     return content;

@@ -25,6 +25,8 @@ struct Presence {
 class Book {
  public:
   void fail(const Position& at, std::string message);
+  /// Nothing that stops a load, but worth telling.
+  void warn(const Position& at, std::string message);
   /// Files in the order they were opened: the order of problems.
   void opened(const std::string& file) { files_.push_back(file); }
 
@@ -40,12 +42,16 @@ class Book {
   Position place(const std::string& path) const;
   const std::map<std::string, Presence>& present() const { return present_; }
 
-  /// All problems, each once, by file and place.
-  std::vector<Problem> problems() const;
+  /// All of them, each once, by file and place.
+  std::vector<Problem> problems() const { return in_order(problems_); }
+  std::vector<Problem> warnings() const { return in_order(warnings_); }
   bool clean() const { return problems_.empty(); }
 
  private:
+  std::vector<Problem> in_order(std::vector<Problem> told) const;
+
   std::vector<Problem> problems_;
+  std::vector<Problem> warnings_;
   std::vector<std::string> files_;
   std::map<std::string, Presence> present_;
   std::map<std::string, Position> items_;

@@ -31,6 +31,7 @@ int fail(const std::string& message, int status = 1) {
 /// Loads what the command line names, or says what is wrong and with which exit status.
 struct Opened {
   std::optional<config::Config> config;
+  std::vector<config::Problem> warnings;
   ConfigSource source;
   int status = 0;
 };
@@ -40,6 +41,7 @@ Opened load(ConfigSource source) {
   config::Loaded loaded = source.load(config::Surroundings::system());
   opened.source = std::move(source);
   opened.config = std::move(loaded.config);
+  opened.warnings = std::move(loaded.warnings);
   if (!opened.config) {
     std::cerr << problems_text(loaded.problems);
     opened.status = 2;
@@ -72,7 +74,8 @@ int serve(Opened opened) {
   hold_signals();  // before the first thread starts
   int status = 0;
   asio::io_context control(1);
-  Service service(control, std::move(opened.source), *std::move(opened.config));
+  Service service(control, std::move(opened.source), *std::move(opened.config),
+                  std::move(opened.warnings));
   const auto end = [&](std::exception_ptr failure) {
     if (!failure) return;
     try {
@@ -106,6 +109,7 @@ std::string counted(std::size_t number, const std::string& what) {
 
 int validate(const Invocation& asked) {
   const Opened opened = load_file(asked);
+  std::cerr << warnings_text(opened.warnings);
   if (!opened.config) return opened.status;
   const std::size_t sites = opened.config->sites.size();
   const std::size_t routes = count_routes(*opened.config);

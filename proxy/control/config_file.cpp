@@ -3,6 +3,7 @@
 #include <filesystem>
 
 #include "core/base/host.hpp"
+#include "core/base/log.hpp"
 #include "core/base/url.hpp"
 
 namespace gatehouse::control {
@@ -78,6 +79,21 @@ std::string problems_text(const std::vector<config::Problem>& problems) {
   std::string text;
   for (const config::Problem& problem : problems) text += problem.text() + "\n";
   return text;
+}
+
+std::string warnings_text(const std::vector<config::Problem>& warnings) {
+  std::string text;
+  for (const config::Problem& warning : warnings) {
+    text += warning.place() + ": warning: " + warning.message + "\n";
+  }
+  return text;
+}
+
+void log_warnings(const std::vector<config::Problem>& warnings) {
+  for (const config::Problem& warning : warnings) {
+    log::warn("config accepted with a warning",
+              {{"at", warning.place()}, {"why", warning.message}});
+  }
 }
 
 }  // namespace gatehouse::control

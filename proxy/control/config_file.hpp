@@ -37,5 +37,9 @@ Result<std::string> proxy_config(const ProxyRequest& request);
 
 /// One problem a line.
 std::string problems_text(const std::vector<config::Problem>& problems);
+/// One warning a line, each named as one.
+std::string warnings_text(const std::vector<config::Problem>& warnings);
+/// The same for the log of a process that runs.
+void log_warnings(const std::vector<config::Problem>& warnings);
 
 }  // namespace gatehouse::control

@@ -83,6 +83,7 @@ awaitable<ReloadOutcome> Service::reload_now() {
   ReloadOutcome outcome;
   if (loaded.config) {
     outcome = co_await apply(*std::move(loaded.config));
+    if (outcome.changes) log_warnings(loaded.warnings);
   } else {
     std::vector<std::string> problems;
     for (const config::Problem& problem : loaded.problems) problems.push_back(problem.text());

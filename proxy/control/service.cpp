@@ -48,10 +48,12 @@ Result<void> adopt(tls::TicketKeys& keys, const Result<std::optional<std::string
 
 }  // namespace
 
-Service::Service(asio::io_context& control, ConfigSource source, config::Config config)
+Service::Service(asio::io_context& control, ConfigSource source, config::Config config,
+                 std::vector<config::Problem> warnings)
     : control_(control),
       source_(std::move(source)),
       first_config_(std::make_shared<const config::Config>(std::move(config))),
+      first_warnings_(std::move(warnings)),
       started_(clock_.wall()),
       helpers_(helper_threads),
       resolver_(helpers_),
@@ -93,6 +95,7 @@ awaitable<Result<void>> Service::start() {
 Result<void> Service::set_up() {
   const config::Config& config = *first_config_;
   if (auto opened = open_log(config.log); !opened) return opened;
+  log_warnings(first_warnings_);
   const std::size_t open_files = raise_open_files();
   raise_port_capability();
   if (auto made = prepare_data_dir(config.server.data_dir); !made) return made;

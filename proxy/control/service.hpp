@@ -30,8 +30,9 @@ struct ReloadOutcome {
 /// The running Gatehouse, from its start to its end. Lives on the control thread.
 class Service final : private AdminSubject {
  public:
-  /// `config` was loaded from `source` just now and has no error.
-  Service(asio::io_context& control, ConfigSource source, config::Config config);
+  /// `config` was loaded from `source` just now and has no error; `warnings` are for the log.
+  Service(asio::io_context& control, ConfigSource source, config::Config config,
+          std::vector<config::Problem> warnings);
   ~Service() override;
 
   /// Serves until it is told to stop. An error: it could not start. service.cpp
@@ -76,6 +77,7 @@ class Service final : private AdminSubject {
   asio::io_context& control_;
   ConfigSource source_;
   std::shared_ptr<const config::Config> first_config_;
+  std::vector<config::Problem> first_warnings_;
   Stage stage_ = Stage::starting;
 
   SystemClock clock_;

@@ -41,6 +41,14 @@ std::vector<std::string> problems(const std::string& text, const Machine& machin
   return told;
 }
 
+std::vector<std::string> warnings(const std::string& text, const Machine& machine) {
+  const Loaded loaded = load_text(text, "g.toml", machine.around(), Features::whole_language);
+  CHECK(loaded.config.has_value());
+  std::vector<std::string> told;
+  for (const Problem& warning : loaded.warnings) told.push_back(warning.text());
+  return told;
+}
+
 Config config_of(const std::string& text, const Machine& machine, Features features) {
   const Loaded loaded = load_text(text, "g.toml", machine.around(), features);
   for (const Problem& problem : loaded.problems) MESSAGE(problem.text());

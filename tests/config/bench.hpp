@@ -21,6 +21,8 @@ struct Machine {
 /// The problems of the text, each as FILE:LINE:COL: message.
 std::vector<std::string> problems(const std::string& text, const Machine& machine = {},
                                   Features features = Features::whole_language);
+/// Its warnings, likewise; the text has no problem.
+std::vector<std::string> warnings(const std::string& text, const Machine& machine = {});
 /// The config of a text without problems; tells them otherwise.
 Config config_of(const std::string& text, const Machine& machine = {},
                  Features features = Features::whole_language);

@@ -1,5 +1,8 @@
 #include <doctest/doctest.h>
 
+#include <filesystem>
+#include <fstream>
+
 #include "bench.hpp"
 #include "tests/support/temporary_folder.hpp"
 
@@ -410,6 +413,11 @@ TEST_CASE("a file that cannot be read is told with the reason") {
   const std::string none = folder / "none.toml";
   CHECK(told(none) == none + ":1:1: cannot read this file: there is no such file");
   CHECK(told(folder.path()) == folder.path() + ":1:1: cannot read this file: it is a directory");
+  const std::string endless = folder / "endless.toml";
+  std::ofstream(endless) << "#";
+  std::filesystem::resize_file(endless, std::uintmax_t{64} << 30);  // more than is ever read
+  CHECK(told(endless) ==
+        endless + ":1:1: this file has more than 16 MiB, the most that is read of a config");
 }
 
 TEST_CASE("all problems come in one run, in the order of the text") {

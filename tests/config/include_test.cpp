@@ -21,10 +21,34 @@ TEST_CASE("included files bring sites and backends, in the order of their names"
   CHECK(config.sites[1].routes.at(0).backend == "pool");
 }
 
-TEST_CASE("a missing literal include is told and a pattern without a match is not") {
+TEST_CASE("a missing literal include is an error, a pattern without a match a warning") {
   CHECK(problems("include = [\"a.toml\"]\n") ==
         Strings{"g.toml:1:12: cannot read the included file 'a.toml'"});
   CHECK(problems("include = [\"d/*.toml\"]\n").empty());
+  CHECK(warnings("include = [\"d/*.toml\"]\n") ==
+        Strings{"g.toml:1:12: include 'd/*.toml' matches no file"});
+  Machine machine;
+  machine.files["d/1.toml"] = "include = \"e/*.toml\"\n" + site_b;
+  machine.files["p.toml"] = "[backend.pool]\nservers = \"h:1\"\n";
+  CHECK(warnings("include = [\"d/*.toml\", \"p.toml\"]\n", machine) ==
+        Strings{"d/1.toml:1:11: include 'e/*.toml' matches no file"});
+}
+
+TEST_CASE("a file past 16 MiB is refused wherever it is named") {
+  Machine machine;
+  const std::string most(std::size_t{16} << 20, '\n');
+  machine.files["most.toml"] = most;
+  machine.files["more.toml"] = most + "\n";
+  CHECK(problems("include = \"most.toml\"\n", machine).empty());
+  CHECK(problems("include = \"more.toml\"\n", machine) ==
+        Strings{"g.toml:1:11: the included file 'more.toml' has more than 16 MiB, the most that is "
+                "read of a config"});
+  CHECK(problems("[acme]\nemail = \"${file:more.toml}\"\n", machine) ==
+        Strings{"g.toml:2:9: 'more.toml' for ${file:more.toml} has more than 16 MiB, the most that "
+                "is read of a config"});
+  CHECK(problems(most).empty());
+  CHECK(problems(most + "\n") ==
+        Strings{"g.toml:1:1: this file has more than 16 MiB, the most that is read of a config"});
 }
 
 TEST_CASE("an include that comes back to itself is told") {

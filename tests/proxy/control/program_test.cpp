@@ -84,6 +84,26 @@ TEST_CASE("validate sums a good file up in one line") {
   CHECK(ended.out == "gatehouse.toml: valid, 1 site, 1 route, 0 certificates\n");
 }
 
+TEST_CASE("an include that matches no file is warned of, and the file is valid all the same") {
+  const TemporaryFolder folder;
+  write(folder / "gatehouse.toml", "include = \"sites.d/*.toml\"\n" + config(folder));
+  const Ended ended = Program::run(folder, {"validate"});
+  CHECK(ended.status == 0);
+  CHECK(ended.err == "gatehouse.toml:1:11: warning: include 'sites.d/*.toml' matches no file\n");
+  CHECK(ended.out == "gatehouse.toml: valid, 1 site, 1 route, 0 certificates\n");
+
+  Program running(folder, {"run"});
+  REQUIRE(running.notified() == "READY=1");
+  CHECK(Program::run(folder, {"reload"}).status == 0);
+  running.signal(SIGTERM);
+  const std::string line =
+      R"("level":"warn","event":"config accepted with a warning","at":"gatehouse.toml:1:11",)"
+      R"("why":"include 'sites.d/*.toml' matches no file"})";
+  const std::string log = running.wait().err;
+  REQUIRE(contains(log, line));
+  CHECK(contains(log.substr(log.find(line) + line.size()), line));  // of the reload
+}
+
 TEST_CASE("hash-password hashes the line on stdin") {
   const TemporaryFolder folder;
   const Ended ended = Program::run(folder, {"hash-password"}, "correct horse\n");
