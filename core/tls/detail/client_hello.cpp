@@ -2,14 +2,13 @@
 
 #include <algorithm>
 
-#include "core/base/host.hpp"
+#include "core/tls/detail/server_name.hpp"
 #include "core/tls/handles.hpp"
 
 namespace gatehouse::tls::detail {
 namespace {
 
 // Extension numbers (IANA).
-constexpr unsigned server_name_extension = 0;
 constexpr unsigned groups_extension = 10;
 constexpr unsigned signatures_extension = 13;
 constexpr unsigned alpn_extension = 16;
@@ -19,11 +18,6 @@ constexpr std::string_view acme_tls_list(
     "\x0a"
     "acme-tls/1",
     11);
-
-unsigned number(std::string_view two) {
-  return static_cast<unsigned>(static_cast<unsigned char>(two[0])) << 8 |
-         static_cast<unsigned char>(two[1]);
-}
 
 std::string_view extension(SSL* ssl, unsigned kind, bool* present = nullptr) {
   const unsigned char* data = nullptr;
@@ -36,30 +30,17 @@ std::string_view extension(SSL* ssl, unsigned kind, bool* present = nullptr) {
 std::vector<std::uint16_t> numbers(std::string_view list) {
   std::vector<std::uint16_t> out;
   for (; list.size() >= 2; list.remove_prefix(2)) {
-    out.push_back(static_cast<std::uint16_t>(number(list)));
+    out.push_back(static_cast<std::uint16_t>(number16(list)));
   }
   return out;
 }
 
-/// What stands behind a two-octet length that must span all of it; empty when it does not.
-std::string_view counted(std::string_view body) {
-  if (body.size() < 2 || number(body) != body.size() - 2) return {};
-  return body.substr(2);
-}
-
 void read_server_name(SSL* ssl, ClientOffer& offer) {
   bool present = false;
-  const std::string_view list = counted(extension(ssl, server_name_extension, &present));
+  const std::string_view body = extension(ssl, server_name_extension, &present);
   if (!present) return;
-  // RFC 6066 §3: a list, though only one entry of type host_name (0) has ever been defined.
-  offer.bad_server_name = true;
-  if (list.size() < 3 || list[0] != 0) return;
-  const std::string_view name = counted(list.substr(1));
-  if (name.empty() || as_address(name)) return;
-  auto host = normal_host(name);
-  if (!host || as_address(*host)) return;
-  offer.server_name = std::move(*host);
-  offer.bad_server_name = false;
+  offer.server_name = server_name_in(body);
+  offer.bad_server_name = offer.server_name.empty();
 }
 
 bool any_of(const std::vector<std::uint16_t>& offered, const std::vector<std::uint16_t>& wanted) {
