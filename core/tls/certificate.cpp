@@ -1,15 +1,14 @@
 #include "core/tls/certificate.hpp"
-#include "core/base/time_format.hpp"
 
 #include <openssl/pem.h>
 
 #include <algorithm>
-#include <ctime>
 #include <mutex>
 #include <unordered_map>
 
 #include "core/base/bytes.hpp"
 #include "core/base/host.hpp"
+#include "core/tls/detail/x509_text.hpp"
 #include "core/tls/digest.hpp"
 #include "core/tls/handles.hpp"
 
@@ -73,30 +72,13 @@ std::string common_name(const X509_NAME* name) {
 }
 
 Result<Wall> wall(const ASN1_TIME* time) {
-  std::tm parts{};
-  if (ASN1_TIME_to_tm(time, &parts) != 1) {
-    ERR_clear_error();
-    return bad("has a date that is none");
-  }
-  return nearest_wall(std::chrono::seconds(timegm(&parts)));
+  auto when = detail::wall_of(time);
+  if (!when) return bad(when.error().detail());
+  return when;
 }
 
 std::string_view view(const ASN1_STRING* string) {
   return text(ASN1_STRING_get0_data(string), static_cast<std::size_t>(ASN1_STRING_length(string)));
-}
-
-std::string address_text(std::string_view raw) {
-  if (raw.size() == 4) {
-    boost::asio::ip::address_v4::bytes_type bytes;
-    std::copy(raw.begin(), raw.end(), bytes.begin());
-    return boost::asio::ip::address_v4(bytes).to_string();
-  }
-  if (raw.size() == 16) {
-    boost::asio::ip::address_v6::bytes_type bytes;
-    std::copy(raw.begin(), raw.end(), bytes.begin());
-    return boost::asio::ip::address_v6(bytes).to_string();
-  }
-  return {};
 }
 
 std::vector<std::string> alt_names(const X509* leaf) {
@@ -107,7 +89,7 @@ std::vector<std::string> alt_names(const X509* leaf) {
     const GENERAL_NAME* name = sk_GENERAL_NAME_value(names.get(), i);
     std::string found;
     if (name->type == GEN_DNS) found = to_lower(view(name->d.dNSName));
-    if (name->type == GEN_IPADD) found = address_text(view(name->d.iPAddress));
+    if (name->type == GEN_IPADD) found = detail::address_text(view(name->d.iPAddress));
     if (!found.empty()) out.push_back(std::move(found));
   }
   return out;

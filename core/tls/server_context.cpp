@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "core/base/bytes.hpp"
 #include "core/tls/detail/policy.hpp"
 #include "core/tls/digest.hpp"
 #include "core/tls/handles.hpp"
@@ -62,10 +63,28 @@ int on_ticket(SSL* ssl, unsigned char* name, unsigned char* iv, EVP_CIPHER_CTX* 
   }
 }
 
+/// A ticket was opened, or could not be.
+SSL_TICKET_RETURN on_session(SSL* ssl, SSL_SESSION* session, const unsigned char*, std::size_t,
+                             SSL_TICKET_STATUS status, void*) noexcept {
+  const HandshakeHooks* hooks = hooks_of(ssl);
+  const bool good = status == SSL_TICKET_SUCCESS || status == SSL_TICKET_SUCCESS_RENEW;
+  if (!good || hooks == nullptr || !hooks->resumes(session)) return SSL_TICKET_RETURN_IGNORE_RENEW;
+  return status == SSL_TICKET_SUCCESS ? SSL_TICKET_RETURN_USE : SSL_TICKET_RETURN_USE_RENEW;
+}
+
+/// Other roots, or another list, make another policy: with it go all its tickets, and requests on
+/// connections of before.
+std::string id_of(const ClientAuth& auth) {
+  if (auth.mode == ClientAuth::Mode::off) return {};
+  const bool require = auth.mode == ClientAuth::Mode::require;
+  return (require ? " require " : " request ") + hex(sha256(auth.roots)) + ' ' +
+         hex(sha256(auth.crl));
+}
+
 std::string id_of(const PolicySettings& settings) {
   std::string id = "tls1." + std::to_string(settings.min_version - 10) + " " + settings.ciphers;
   for (const std::string& protocol : settings.alpn) id += " " + protocol;
-  return id;
+  return id + id_of(settings.client_auth);
 }
 
 Error broken(std::string_view doing) {
@@ -111,6 +130,12 @@ Result<std::shared_ptr<OpenPolicy>> OpenPolicy::open(const PolicySettings& setti
   out->settings_ = settings;
   out->id_ = id_of(settings);
   if (keys) out->tickets_ = std::make_unique<PolicyTickets>(std::move(keys), out->id_);
+  if (settings.client_auth.mode != ClientAuth::Mode::off) {
+    auto trust = ClientTrust::make(settings.client_auth);
+    if (!trust) return trust.error();
+    out->trust_ = std::move(*trust);
+    out->crl_until_ = out->trust_->crl_until();
+  }
   auto built = out->build();
   if (!built) return built.error();
   return out;
@@ -135,6 +160,8 @@ Result<void> OpenPolicy::build() {
                                      static_cast<unsigned>(session_context.size())) != 1) {
     return broken("TLS policy");
   }
+  if (trust_ && !trust_->attach(context)) return broken("TLS policy");
+  SSL_CTX_set_session_ticket_cb(context, nullptr, on_session, nullptr);
   SSL_CTX_set_tlsext_servername_callback(context, on_server_name);
   SSL_CTX_set_alpn_select_cb(context, on_alpn, nullptr);
   SSL_CTX_set_tlsext_ticket_key_evp_cb(context, on_ticket);

@@ -3,16 +3,31 @@
 #include <boost/asio/ip/address.hpp>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "core/base/clock.hpp"
 #include "core/base/error.hpp"
 #include "core/tls/certificate_index.hpp"
 #include "core/tls/tickets.hpp"
 
 namespace gatehouse::tls {
+
+/// Who may come in by a certificate of the client's own.
+struct ClientAuth {
+  enum class Mode : std::uint8_t {
+    off,
+    request,  // who shows one must be let in by it, who has none comes in without
+    require,
+  };
+  Mode mode = Mode::off;
+  std::string roots;  // PEM: what a client's certificate must chain to, by the signatures below it
+  std::string crl;    // PEM: revocation lists; empty: nobody is looked up
+  bool operator==(const ClientAuth&) const = default;
+};
 
 /// What a policy allows. Equal settings make one policy: hosts that share it may share connections
 /// and tickets; everything else is answered 421 (reference: SNI against Host).
@@ -20,6 +35,7 @@ struct PolicySettings {
   int min_version = 12;                          // 12 or 13
   std::string ciphers = "default";               // OpenSSL cipher list for TLS 1.2
   std::vector<std::string> alpn = {"http/1.1"};  // in our order of preference
+  ClientAuth client_auth;
   bool operator==(const PolicySettings&) const = default;
 };
 
@@ -33,9 +49,12 @@ class ServerPolicy {
   /// Equal for equal settings within a process.
   const std::string& id() const { return id_; }
   const PolicySettings& settings() const { return settings_; }
+  /// When the first of the clients' revocation lists runs out: from then on none of them is let in.
+  const std::optional<Wall>& crl_until() const { return crl_until_; }
 
  protected:
   std::string id_;
+  std::optional<Wall> crl_until_;
   PolicySettings settings_;
 };
 

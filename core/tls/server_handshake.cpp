@@ -34,6 +34,7 @@ class ServerShake final : public ServerHandshake, private detail::HandshakeHooks
   void refuse(std::uint8_t alert) override;
   const SessionFacts& facts() const override { return facts_; }
   bool plain_http() const override { return session_.plain_http(); }
+  Turned turned_away() const override { return session_.turned_away(); }
   std::unique_ptr<net::Stream> finish() override;
   net::Stream& under() override { return session_.wire().under(); }
 
@@ -43,6 +44,16 @@ class ServerShake final : public ServerHandshake, private detail::HandshakeHooks
     return facts_.challenge ? challenge_protocol() : policy().settings().alpn;
   }
   const detail::PolicyTickets* tickets() const noexcept override { return policy().tickets(); }
+
+  bool resumes(const ssl_session_st* session) const noexcept override {
+    const detail::ClientTrust* trust = policy().trust();
+    if (trust == nullptr) return true;
+    try {
+      return trust->resumes(session, std::chrono::system_clock::now());
+    } catch (...) {
+      return false;  // no memory
+    }
+  }
 
   const OpenPolicy& policy() const {
     return policy_ ? static_cast<const OpenPolicy&>(*policy_) : OpenPolicy::front();
@@ -109,6 +120,7 @@ bool ServerShake::follow(ssl_st* ssl, const ClientOffer& offer, HelloAnswer answ
     if (SSL_set_SSL_CTX(ssl, policy().context()) == nullptr) return false;
     if (SSL_set_min_proto_version(ssl, policy().min_protocol()) != 1) return false;
     facts_.policy_id = policy_->id();
+    if (policy().trust() != nullptr) policy().trust()->demand(ssl);
   }
   if (policy().tickets() == nullptr) {
     SSL_set_options(ssl, SSL_OP_NO_TICKET);
@@ -147,6 +159,7 @@ awaitable<Result<ServerHandshake::Step>> ServerShake::run() {
       facts.sni = std::move(facts_.sni);
       facts.policy_id = std::move(facts_.policy_id);
       facts.challenge = facts_.challenge;
+      if (policy().trust() != nullptr) facts.client = detail::client_certificate(session_.ssl());
       facts_ = std::move(facts);
       co_return Step::done;
     }

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "core/net/stream.hpp"
+#include "core/tls/client_certificate.hpp"
 #include "core/tls/server_context.hpp"
 
 namespace gatehouse::tls {
@@ -18,6 +19,8 @@ struct SessionFacts {
   bool resumed = false;
   std::string policy_id;   // server side
   bool challenge = false;  // it was a CA's tls-alpn-01 probe: close now
+  /// What the client has proved to be, where the policy asks for it; null: nothing.
+  std::shared_ptr<const ClientCertificate> client;
 };
 
 /// How far the keys of one connection are used.
@@ -70,6 +73,10 @@ class ServerHandshake {
   /// After a failed run(): the client spoke plain HTTP. No alert was sent; under() still takes a
   /// plain answer.
   virtual bool plain_http() const = 0;
+  /// After a failed run(): it was for the client's certificate. In TLS 1.3 the client may have gone
+  /// on already and hears of it late.
+  enum class Turned : std::uint8_t { no, away, away_by_old_list };
+  virtual Turned turned_away() const = 0;
   /// After Step::done: the stream that moves records. The handshake is empty then.
   virtual std::unique_ptr<net::Stream> finish() = 0;
   /// The stream below, while the handshake holds it (deadlines, close).
@@ -82,6 +89,7 @@ class ClientPolicy {
   struct Settings {
     bool verify = true;
     std::string roots_file;  // PEM; empty: the system's store
+    std::string roots_pem;   // the same as a text, in place of the file
     std::vector<std::string> alpn;
     std::shared_ptr<const Certificate> identity;  // shown to a server that asks; null: none
     RecordLimits limits;

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "core/tls/detail/client_trust.hpp"
 #include "core/tls/detail/policy_tickets.hpp"
 #include "core/tls/server_context.hpp"
 
@@ -24,6 +25,8 @@ class HandshakeHooks {
   virtual const std::vector<std::string>& alpn() const noexcept = 0;
   /// Null: no tickets.
   virtual const PolicyTickets* tickets() const noexcept = 0;
+  /// Whether a ticket's session may be taken up.
+  virtual bool resumes(const ssl_session_st* session) const noexcept = 0;
 };
 
 /// ServerPolicy with its insides.
@@ -36,6 +39,8 @@ class OpenPolicy final : public ServerPolicy {
 
   ssl_ctx_st* context() const { return context_.get(); }
   const PolicyTickets* tickets() const { return tickets_.get(); }
+  /// Null: no client is asked for a certificate.
+  const ClientTrust* trust() const { return trust_.get(); }
   int min_protocol() const;
   // TLS 1.2 suites by what the certificate's key must be.
   const std::vector<std::uint16_t>& ecdsa_suites() const { return ecdsa_suites_; }
@@ -47,6 +52,7 @@ class OpenPolicy final : public ServerPolicy {
 
   std::shared_ptr<ssl_ctx_st> context_;
   std::unique_ptr<PolicyTickets> tickets_;
+  std::unique_ptr<ClientTrust> trust_;
   std::vector<std::uint16_t> ecdsa_suites_;
   std::vector<std::uint16_t> rsa_suites_;
 };

@@ -40,7 +40,12 @@ void Session::explain(int code) {
     plain_http_ = reason == SSL_R_HTTP_REQUEST || reason == SSL_R_HTTPS_PROXY_REQUEST;
     if (plain_http_) {
       problem_ = Error(Fault::bad_message, side, "plain HTTP on a TLS port");
+    } else if (reason == SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE) {
+      turned_ = ServerHandshake::Turned::away;
+      problem_ = Error(Fault::denied, side, "no certificate of the client");
     } else if (reason == SSL_R_CERTIFICATE_VERIFY_FAILED) {
+      const bool old = SSL_get_verify_result(ssl_.get()) == X509_V_ERR_CRL_HAS_EXPIRED;
+      turned_ = old ? ServerHandshake::Turned::away_by_old_list : ServerHandshake::Turned::away;
       problem_ = Error(Fault::denied, side,
                        std::string("certificate verify failed: ") +
                            X509_verify_cert_error_string(SSL_get_verify_result(ssl_.get())));

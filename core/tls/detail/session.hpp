@@ -29,6 +29,7 @@ class Session {
   Next shake();
   const Error& problem() const { return problem_; }
   bool plain_http() const { return plain_http_; }
+  ServerHandshake::Turned turned_away() const { return turned_; }
 
   SessionFacts facts() const;
 
@@ -39,6 +40,7 @@ class Session {
   std::unique_ptr<ssl_st, FreeSsl> ssl_;
   Error problem_;
   bool plain_http_ = false;
+  ServerHandshake::Turned turned_ = ServerHandshake::Turned::no;
 };
 
 /// Sends what the wire holds, waiting where the stream below is full.
