@@ -94,6 +94,7 @@ void check(const Config& config, Book& book, const Surroundings& around) {
   check_acme(config, book, around);
   check_site_tls(config, book, around);
   check_routes(config, book);
+  check_passthrough(config, book);
   check_others(config, book);
 }
 

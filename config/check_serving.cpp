@@ -76,6 +76,7 @@ void check_backends(const Config& config, Book& book, const Surroundings& around
 
 void check_routes(const Config& config, Book& book) {
   for (std::size_t i = 0; i < config.sites.size(); ++i) {
+    if (config.sites[i].tls.mode == TlsMode::passthrough) continue;  // rules of its own
     for (std::size_t n = 0; n < config.sites[i].routes.size(); ++n) {
       const RoutePlace place{site_path(i) + ".route[" + std::to_string(n) + "]", site_path(i)};
       check_actions(config.sites[i].routes[n], place, book);

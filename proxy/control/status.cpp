@@ -75,6 +75,7 @@ json counts(const serve::Counters& counters) {
           {"handshakes_resumed", counters.handshakes_resumed},
           {"handshakes_failed", counters.handshakes_failed},
           {"unknown_sni", counters.unknown_sni},
+          {"passed_through", counters.passed_through},
           {"requests", counters.requests},
           {"answers", by_class},
           {"bytes_in", counters.bytes_in},

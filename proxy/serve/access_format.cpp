@@ -149,6 +149,10 @@ class JsonLine {
 
 void write_tls(JsonLine& line, const RequestFacts& facts) {
   using F = AccessFormat;
+std::string_view protocol(const http::RequestHead& request, const RequestFacts& facts) {
+  return facts.passed_through ? "TLS" : http::version_text(request.version);
+}
+
   if (facts.tls == nullptr) return line.bare(F::tls, "null");
   if (!line.open(F::tls)) return;
   line.text(F::tls_version, facts.tls->version);
@@ -185,7 +189,7 @@ void write_json(std::string& out, const http::RequestHead& request, const Reques
   line.text(F::host, request.host);
   line.text(F::path, request.path);
   line.text(F::query, request.query);
-  line.text(F::proto, http::version_text(request.version));
+  line.text(F::proto, protocol(request, facts));
   line.number(F::status, facts.status);
   line.number(F::bytes_in, facts.bytes_in);
   line.number(F::bytes_out, facts.bytes_out);
@@ -269,7 +273,7 @@ void write_combined(std::string& out, const http::RequestHead& request, const Re
     if (!request.query.empty()) line.value(F::query, request.query);
   }
   line.bare(" ");
-  line.bare(http::version_text(request.version));
+  line.bare(protocol(request, facts));
   line.bare("\" " + std::to_string(facts.status) + " " + std::to_string(facts.bytes_out) + " \"");
   line.value(F::referer, facts.referer);
   line.bare("\" \"");

@@ -109,3 +109,4 @@ Admission admit(const Snapshot& snapshot, const Entrance& entrance,
 }
 
 }  // namespace gatehouse::serve
+  if (!entrance.tls && site->only_over_tls()) return refused(421, "misdirected");

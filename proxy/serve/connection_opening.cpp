@@ -84,7 +84,12 @@ awaitable<bool> Connection::begin() {
   tls_ = endpoint->tls;
   const bool introduced = co_await introduce(**held);
   if (!introduced || !tls_) co_return introduced;
-  const bool shaken = co_await shake_hands((*held)->server().timeouts.handshake);
+  const Steady deadline = worker_.clock.steady() + (*held)->server().timeouts.handshake;
+  if (endpoint->passes_through) {
+    const bool ours = co_await claim(**held, *endpoint, deadline);
+    if (!ours) co_return false;
+  }
+  const bool shaken = co_await shake_hands(deadline);
   if (shaken) facts_.tls = &session_;
   co_return shaken;
 }
@@ -109,8 +114,7 @@ awaitable<bool> Connection::introduce(const Snapshot& snapshot) {
   co_return true;
 }
 
-awaitable<bool> Connection::shake_hands(config::Duration patience) {
-  const Steady deadline = worker_.clock.steady() + patience;
+awaitable<bool> Connection::shake_hands(Steady deadline) {
   stream_->deadline(Want::read, deadline);
   stream_->deadline(Want::write, deadline);
   net::Stream& under = *stream_;

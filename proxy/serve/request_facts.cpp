@@ -23,6 +23,7 @@ void RequestFacts::next_request() {
   reused = false;
   backend_time = {};
   tunnel = false;
+  passed_through = false;
 }
 
 }  // namespace gatehouse::serve

@@ -55,7 +55,8 @@ struct RequestFacts {
   unsigned attempts = 0;             // servers tried
   bool reused = false;               // over a connection that had carried requests before
   Steady::duration backend_time{0};  // from the first dial to the response head
-  bool tunnel = false;               // switched protocols
+  bool tunnel = false;               // switched protocols, or passed through
+  bool passed_through = false;       // TLS that is not ours: no request was ever seen
 
   /// Empties what belongs to the request and keeps the connection's part.
   void next_request();

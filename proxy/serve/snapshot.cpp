@@ -110,7 +110,7 @@ Result<void> Snapshot::add_trusted() {
 Result<void> Snapshot::add_sites(const std::shared_ptr<tls::TicketKeys>& tickets) {
   for (const config::Site& from : config_->sites) {
     Site& site = sites_.emplace_back(from, sites_.size());
-    if (site.uses_tls()) {
+    if (site.uses_tls() && !site.passes_through()) {
       const auto policy = add_policy(site, tickets);
       if (!policy) return policy.error();
     }
@@ -198,6 +198,7 @@ bool Snapshot::trusts(const asio::ip::address& peer) const {
   const auto holds = [&](const Cidr& block) { return block.contains(peer); };
   return std::any_of(trusted_.begin(), trusted_.end(), holds);
 }
+  if (tls && site.passes_through()) (*endpoint)->passes_through = true;
 
 int Snapshot::unknown_host_status(bool tls) const {
   return config_->server.default_host_response.value_or(tls ? 421 : 404);

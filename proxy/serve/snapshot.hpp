@@ -30,13 +30,19 @@ struct Site {
   /// The first route in file order that takes the request; null: none does.
   const Route* route(std::string_view method, std::string_view path) const;
   bool uses_tls() const { return settings.tls.mode != config::TlsMode::off; }
+  /// Its TLS is its server's: we choose by the ClientHello's name and carry octets.
+  bool passes_through() const { return settings.tls.mode == config::TlsMode::passthrough; }
+  /// Nothing of it may be had without TLS, whatever else is said.
+  bool only_over_tls() const {
+    return passes_through() || settings.tls.client_auth.mode == "require";
+  }
 
   const config::Site& settings;
   std::size_t index;  // place in the file
   std::string name;   // its first host: the label in logs and metrics
   std::vector<Route> routes;
   bool decides_by_path = false;                     // more than one route, and some match by path
-  std::shared_ptr<const tls::ServerPolicy> policy;  // null where TLS is off
+  std::shared_ptr<const tls::ServerPolicy> policy;  // null where we end no TLS
   std::uint16_t https_port = 0;                     // where redirects lead; 0: no https listener
 };
 
@@ -64,6 +70,7 @@ class HostMap {
 struct Endpoint {
   config::Listen listen;
   bool tls = false;
+  bool passes_through = false;  // some of the sites do: each ClientHello is looked at first
   HostMap sites;
 };
 

@@ -118,12 +118,16 @@ void Transaction::end_request(const http::RequestHead& request) {
   if (!facts_.rejected.empty()) counters.reject(facts_.rejected);
   counters.bytes_in += facts_.bytes_in;
   counters.bytes_out += facts_.bytes_out;
+  log_line(request);
+}
+
+void Transaction::log_line(const http::RequestHead& request) {
   if (!worker_.access || (facts_.route && !facts_.route->settings.access_log)) return;
   std::string& line = worker_.access->line();
   line.clear();
   facts_.snapshot->access_format().write(line, request, facts_, worker_.clock.steady(),
                                          worker_.access->hash_key());
-  if (!worker_.access->put(line)) ++counters.log_lines_dropped;
+  if (!worker_.access->put(line)) ++worker_.counters.log_lines_dropped;
 }
 
 void Transaction::refused(const http::Refusal& refusal, http::Version version) {

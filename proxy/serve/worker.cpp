@@ -62,10 +62,10 @@ void Counters::reject(std::string_view reason) {
 Counters& Counters::operator+=(const Counters& other) {
   for (const auto field :
        {&Counters::connections, &Counters::handshakes, &Counters::handshakes_resumed,
-        &Counters::handshakes_failed, &Counters::unknown_sni, &Counters::challenges,
-        &Counters::requests, &Counters::bytes_in, &Counters::bytes_out, &Counters::rejected,
-        &Counters::accept_pauses, &Counters::log_lines_dropped, &Counters::open, &Counters::idle,
-        &Counters::tunnels}) {
+        &Counters::handshakes_failed, &Counters::unknown_sni, &Counters::passed_through,
+        &Counters::challenges, &Counters::requests, &Counters::bytes_in, &Counters::bytes_out,
+        &Counters::rejected, &Counters::accept_pauses, &Counters::log_lines_dropped,
+        &Counters::open, &Counters::idle, &Counters::tunnels}) {
     this->*field += other.*field;
   }
   for (std::size_t i = 0; i < answers.size(); ++i) answers[i] += other.answers[i];

@@ -53,6 +53,7 @@ struct Counters {
   std::uint64_t handshakes_resumed = 0;
   std::uint64_t handshakes_failed = 0;
   std::uint64_t unknown_sni = 0;
+  std::uint64_t passed_through = 0;  // connections whose TLS was not ours
   std::uint64_t challenges = 0;
   std::uint64_t requests = 0;
   std::array<std::uint64_t, 6> answers{};  // by first digit of the status; [0]: none sent

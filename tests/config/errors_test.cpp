@@ -197,6 +197,34 @@ TEST_CASE("each broken rule across keys is told with its place and the way out")
            "[[site]]\nhosts = [\"a.example\", \"localhost\"]\nbackend = \"unix:/b\"\n",
            {"g.toml:2:23: 'localhost' is a local name and 'a.example' is not: make two sites, or "
             "choose a mode in [site.tls]"}},
+          {"passthrough without servers",
+           "[[site]]\nhosts = \"a.example\"\ntls.mode = \"passthrough\"\n",
+           {"g.toml:3:5: 'mode' passthrough needs 'backend': the servers that end TLS"}},
+          {"passthrough that looks into requests",
+           "[[site]]\nhosts = \"a.example\"\nbackend = \"b:443\"\nredirect_http = false\n"
+           "compress = \"gzip\"\ntls.mode = \"passthrough\"\ntls.min_version = \"1.3\"\n",
+           {"g.toml:4:1: 'redirect_http' = false leaves nothing to answer with: mode = "
+            "\"passthrough\" has no plain HTTP of its own",
+            "g.toml:5:1: 'compress' needs the request, which mode = \"passthrough\" never sees",
+            "g.toml:7:5: 'min_version' is the server's own affair with mode = \"passthrough\""}},
+          {"passthrough with routes",
+           "[[site]]\nhosts = \"a.example\"\ntls.mode = \"passthrough\"\n[[site.route]]\n"
+           "path = \"/a\"\nbackend = \"b:443\"\n[[site.route]]\nbackend = \"c:443\"\n",
+           {"g.toml:5:1: 'path' needs the request, which mode = \"passthrough\" never sees",
+            "g.toml:7:1: mode = \"passthrough\" sees no request that could choose a route: write "
+            "'backend' in [[site]] and no [[site.route]]"}},
+          {"passthrough to TLS in TLS",
+           "[[site]]\nhosts = \"a.example\"\nbackend = \"https://b\"\n"
+           "tls.mode = \"passthrough\"\n",
+           {"g.toml:3:1: server 'https://b' cannot be passed through to: the client's own TLS goes "
+            "there, so write HOST:PORT"}},
+          {"passthrough to a backend that speaks HTTP",
+           "[backend.b]\nservers = \"b:443\"\nhealth.path = \"/up\"\npolicy = \"path_hash\"\n"
+           "[[site]]\nhosts = \"a.example\"\nbackend = \"b\"\ntls.mode = \"passthrough\"\n",
+           {"g.toml:3:8: 'health.path' speaks HTTP, and the site 'a.example' with mode = "
+            "\"passthrough\" uses this backend",
+            "g.toml:4:1: 'policy' speaks HTTP, and the site 'a.example' with mode = "
+            "\"passthrough\" uses this backend"}},
           {"address by DNS",
            "[[site]]\nhosts = \"203.0.114.1\"\nbackend = \"unix:/b\"\ntls.challenges = "
            "\"dns-01\"\n",

@@ -27,12 +27,15 @@ class Connection : private http::H2Road {
   // Everything before the first request: connection_opening.cpp.
   awaitable<bool> begin();
   awaitable<bool> introduce(const Snapshot& snapshot);
-  awaitable<bool> shake_hands(config::Duration patience);
+  awaitable<bool> shake_hands(Steady deadline);
   awaitable<bool> hand_shaken(tls::ServerHandshake& handshake, SiteJudge& judge, net::Stream& under,
                               Steady deadline);
   awaitable<bool> bring_certificate(tls::ServerHandshake& handshake, SiteJudge& judge);
 
   awaitable<void> serve_requests();
+  // Connections whose TLS may not be ours: connection_passthrough.cpp.
+  awaitable<bool> claim(const Snapshot& snapshot, const Endpoint& endpoint, Steady deadline);
+
   awaitable<std::string> serve_h1();
   awaitable<void> serve_h2(std::string early);
   void begin_serving(http::ServerConnection& requests);

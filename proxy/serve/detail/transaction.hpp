@@ -27,11 +27,17 @@ class Transaction {
   awaitable<void> answer(http::ServerExchange& exchange);
   /// A head that was no request: answered already where that was possible, logged and counted here.
   void refused(const http::Refusal& refusal, http::Version version);
+  /// A connection whose TLS is not ours: carried to a server of `site` from its ClientHello, which
+  /// was read already, to its end.
+  awaitable<void> pass_through(net::Stream& client, const Snapshot& snapshot, const Site& site,
+                               std::string hello);
 
  private:
   awaitable<void> send(http::ServerExchange& exchange, const Admission& admission);
   void begin_request(const http::RequestHead& request, const Snapshot& snapshot);
   void end_request(const http::RequestHead& request);
+  awaitable<Result<void>> carry_octets(net::Stream& client, std::string hello);
+  void log_line(const http::RequestHead& request);
 
   Worker& worker_;
   const Door& door_;
