@@ -195,8 +195,20 @@ class SiteTlsCheck {
 
   void check_client_auth() {
     const ClientAuth& auth = site_.tls.client_auth;
-    if (auth.mode != "off" && auth.roots.empty()) {
-      tell(tls_ + ".client_auth", "'client_auth' needs 'roots'");
+    const std::string path = tls_ + ".client_auth";
+    if (auth.mode != "off" && auth.roots.empty()) tell(path, "'client_auth' needs 'roots'");
+    // Somebody thinks that it is switched on.
+    const bool means_it = !auth.roots.empty() || !auth.crl.empty();
+    if (means_it && !book_.has(path + ".mode")) {
+      tell(path, "'client_auth' needs 'mode': \"request\" or \"require\"");
+    }
+    if (auth.mode != "off" && site_.tls.mode == TlsMode::off) {
+      tell(path, "'client_auth' needs TLS, but tls.mode is \"off\"");
+    }
+    if (auth.mode == "require" && !site_.redirect_http) {
+      tell(path_ + ".redirect_http",
+           "'redirect_http' = false cannot serve a site in plain HTTP that requires a client "
+           "certificate: leave it out");
     }
     want_readable(auth.roots, tls_ + ".client_auth.roots", book_, around_);
     want_readable(auth.crl, tls_ + ".client_auth.crl", book_, around_);

@@ -43,6 +43,8 @@ constexpr std::array<std::string_view, AccessFormat::names> field_names = {"ts",
                                                                            "tls.alpn",
                                                                            "tls.resumed",
                                                                            "tls.client_subject",
+                                                                           "tls.client_serial",
+                                                                           "tls.client_fingerprint",
                                                                            "site",
                                                                            "route",
                                                                            "backend",
@@ -147,12 +149,12 @@ class JsonLine {
   bool first_ = true;
 };
 
-void write_tls(JsonLine& line, const RequestFacts& facts) {
-  using F = AccessFormat;
 std::string_view protocol(const http::RequestHead& request, const RequestFacts& facts) {
   return facts.passed_through ? "TLS" : http::version_text(request.version);
 }
 
+void write_tls(JsonLine& line, const RequestFacts& facts) {
+  using F = AccessFormat;
   if (facts.tls == nullptr) return line.bare(F::tls, "null");
   if (!line.open(F::tls)) return;
   line.text(F::tls_version, facts.tls->version);
@@ -160,7 +162,12 @@ std::string_view protocol(const http::RequestHead& request, const RequestFacts& 
   line.text(F::tls_sni, facts.tls->sni);
   line.text(F::tls_alpn, facts.tls->alpn);
   line.bare(F::tls_resumed, facts.tls->resumed ? "true" : "false");
-  line.text(F::tls_client_subject, {});
+  const tls::ClientCertificate* client = facts.tls->client.get();
+  line.text(F::tls_client_subject, client ? std::string_view(client->subject) : "");
+  if (client) {
+    line.text(F::tls_client_serial, client->serial);
+    line.text(F::tls_client_fingerprint, client->fingerprint);
+  }
   line.close();
 }
 

@@ -47,6 +47,8 @@ class AccessFormat {
     tls_alpn,
     tls_resumed,
     tls_client_subject,
+    tls_client_serial,
+    tls_client_fingerprint,
     site,
     route,
     backend,

@@ -32,6 +32,13 @@ bool secure_before_us(const http::RequestHead& request, const RequestFacts& fact
   return scheme && equal_ignoring_case(*scheme, "https");
 }
 
+/// A reload has changed the policy of the connection's own name: nothing more can be had over it.
+bool outdated(const Endpoint& endpoint, const Entrance& entrance) {
+  if (entrance.sni.empty()) return false;
+  const Site* own = endpoint.sites.find(entrance.sni);
+  return own == nullptr || !own->policy || own->policy->id() != entrance.policy_id;
+}
+
 Admission to_https(const Site& site, const http::RequestHead& request,
                    tls::CertificateIndex& certificates) {
   Admission admission;
@@ -98,15 +105,17 @@ Admission admit(const Snapshot& snapshot, const Entrance& entrance,
     return refused(snapshot.unknown_host_status(entrance.tls), "no_site");
   }
   if (entrance.tls && !may_share_connection(*endpoint, entrance, *site, request.host)) {
-    return refused(421, "misdirected");
+    Admission admission = refused(421, "misdirected");
+    admission.last = outdated(*endpoint, entrance);
+    return admission;
   }
   const bool redirects = !entrance.tls && site->uses_tls() && site->settings.redirect_http &&
                          site->https_port != 0 && !request.host.empty();
   if (redirects && !secure_before_us(request, facts)) {
     return to_https(*site, request, certificates);
   }
+  if (!entrance.tls && site->only_over_tls()) return refused(421, "misdirected");
   return to_route(*site, request, room);
 }
 
 }  // namespace gatehouse::serve
-  if (!entrance.tls && site->only_over_tls()) return refused(421, "misdirected");

@@ -18,6 +18,7 @@ using Step = tls::ServerHandshake::Step;
 
 constexpr auto proxy_header_patience = 5s;
 constexpr auto farewell_patience = 2s;
+constexpr auto list_warning_interval = 1min;
 constexpr std::size_t most_ignored = 64 * 1024;  // of what a client goes on sending
 
 constexpr std::string_view plain_on_tls =
@@ -123,9 +124,7 @@ awaitable<bool> Connection::shake_hands(Steady deadline) {
   const bool done = co_await hand_shaken(*handshake, judge, under, deadline);
   if (!done) {
     ++worker_.counters.handshakes_failed;
-    if (handshake->plain_http()) {
-      co_await say_farewell(under, worker_.clock.steady() + farewell_patience, plain_on_tls);
-    }
+    co_await say_why_not(*handshake, under);
     place_.stream(nullptr);  // dies with the handshake
     co_return false;
   }
@@ -141,6 +140,25 @@ awaitable<bool> Connection::shake_hands(Steady deadline) {
   ++worker_.counters.challenges;  // RFC 8737 §3: nothing follows the handshake
   stream_->shutdown_write();
   co_return false;
+}
+
+/// What a client is to hear that will not have its handshake, beside an alert.
+awaitable<void> Connection::say_why_not(const tls::ServerHandshake& handshake, net::Stream& under) {
+  using Turned = tls::ServerHandshake::Turned;
+  const Steady now = worker_.clock.steady();
+  if (handshake.plain_http()) {
+    co_await say_farewell(under, now + farewell_patience, plain_on_tls);
+    co_return;
+  }
+  const Turned turned = handshake.turned_away();
+  if (turned == Turned::no) co_return;
+  if (turned == Turned::away_by_old_list && now >= worker_.next_list_warning) {
+    worker_.next_list_warning = now + list_warning_interval;
+    log::error("client refused: the list of revoked certificates is out of date",
+               {{"peer", facts_.peer.to_string()}, {"name", handshake.facts().sni}});
+  }
+  // In TLS 1.3 it may have sent its request: closing on that would take the alert back.
+  co_await say_farewell(under, now + farewell_patience, std::string_view());
 }
 
 /// Runs the handshake to its end. What it waits for a certificate does not count.

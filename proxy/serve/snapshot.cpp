@@ -2,6 +2,10 @@
 
 #include <algorithm>
 
+#include "core/base/log.hpp"
+#include "core/base/time_format.hpp"
+#include "core/tls/pem_file.hpp"
+
 namespace gatehouse::serve {
 namespace {
 
@@ -19,6 +23,23 @@ std::vector<std::string> spoken_alpn(const config::Site& site, const config::Ser
   }
   if (spoken.empty()) spoken.emplace_back("http/1.1");
   return spoken;
+}
+
+/// Files are read anew each time: what they hold is part of the policy.
+Result<tls::ClientAuth> read_client_auth(const config::ClientAuth& from) {
+  using Mode = tls::ClientAuth::Mode;
+  tls::ClientAuth auth;
+  if (from.mode == "off") return auth;
+  auth.mode = from.mode == "require" ? Mode::require : Mode::request;
+  auto roots = tls::read_pem_file(from.roots);
+  if (!roots) return std::move(roots).error().within("client_auth.roots");
+  auth.roots = std::move(*roots);
+  if (from.crl.empty()) return auth;
+  auto crl = tls::read_pem_file(from.crl);
+  if (!crl) return std::move(crl).error().within("client_auth.crl");
+  if (crl->empty()) return Error(Fault::bad_message, Side::self, "client_auth.crl: file is empty");
+  auth.crl = std::move(*crl);
+  return auth;
 }
 
 /// The port that redirects to https name: the first listener that has one.
@@ -136,12 +157,22 @@ Result<void> Snapshot::add_policy(Site& site, const std::shared_ptr<tls::TicketK
   wanted.min_version = site.settings.tls.min_version == "1.3" ? 13 : 12;
   wanted.ciphers = site.settings.tls.ciphers;
   wanted.alpn = spoken_alpn(site.settings, config_->server);
+  auto client_auth = read_client_auth(site.settings.tls.client_auth);
+  if (!client_auth) return cannot(site, client_auth.error().detail());
+  wanted.client_auth = std::move(*client_auth);
   for (const auto& policy : policies_) {
     if (policy->settings() == wanted) site.policy = policy;
   }
   if (site.policy) return {};
   auto made = tls::ServerPolicy::make(wanted, tickets);
   if (!made) return cannot(site, made.error().detail());
+  const auto& until = (*made)->crl_until();
+  if (until && *until <= std::chrono::system_clock::now()) {
+    log::error("revocation list is out of date: no client certificate will be accepted",
+               {{"site", site.name},
+                {"file", site.settings.tls.client_auth.crl},
+                {"next_update", rfc3339_seconds(*until)}});
+  }
   policies_.push_back(*made);
   site.policy = std::move(*made);
   return {};
@@ -167,6 +198,7 @@ Result<void> Snapshot::place(Site& site) {
 Result<void> Snapshot::place(const Site& site, const config::Listen& listen, bool tls) {
   auto endpoint = want(listen, tls);
   if (!endpoint) return cannot(site, endpoint.error().detail());
+  if (tls && site.passes_through()) (*endpoint)->passes_through = true;
   for (const std::string& host : site.settings.hosts) {
     if (!(*endpoint)->sites.add(host, site)) {
       return cannot(site, "another site has '" + host + "' on " + listen.text);
@@ -198,7 +230,6 @@ bool Snapshot::trusts(const asio::ip::address& peer) const {
   const auto holds = [&](const Cidr& block) { return block.contains(peer); };
   return std::any_of(trusted_.begin(), trusted_.end(), holds);
 }
-  if (tls && site.passes_through()) (*endpoint)->passes_through = true;
 
 int Snapshot::unknown_host_status(bool tls) const {
   return config_->server.default_host_response.value_or(tls ? 421 : 404);

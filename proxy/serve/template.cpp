@@ -13,6 +13,12 @@ void append_host(std::string& out, std::string_view host) {
   if (literal) out += ']';
 }
 
+/// Nothing for a client that has shown no certificate.
+void append_client(std::string& out, const RequestFacts& facts,
+                   std::string tls::ClientCertificate::*field) {
+  if (facts.tls && facts.tls->client) out += *facts.tls->client.*field;
+}
+
 }  // namespace
 
 Template::Kind Template::placeholder(std::string_view name) {
@@ -25,6 +31,10 @@ Template::Kind Template::placeholder(std::string_view name) {
   if (name == "request_id") return Kind::request_id;
   if (name == "tls.sni") return Kind::sni;
   if (name == "tls.client_subject") return Kind::client_subject;
+  if (name == "tls.client_issuer") return Kind::client_issuer;
+  if (name == "tls.client_serial") return Kind::client_serial;
+  if (name == "tls.client_fingerprint") return Kind::client_fingerprint;
+  if (name == "tls.client_san") return Kind::client_san;
   return Kind::literal;
 }
 
@@ -81,7 +91,20 @@ void Template::write(std::string& out, const http::RequestHead& request,
       case Kind::sni:
         if (facts.tls) out += facts.tls->sni;
         break;
-      case Kind::client_subject:  // no client certificate is ever asked for
+      case Kind::client_subject:
+        append_client(out, facts, &tls::ClientCertificate::subject);
+        break;
+      case Kind::client_issuer:
+        append_client(out, facts, &tls::ClientCertificate::issuer);
+        break;
+      case Kind::client_serial:
+        append_client(out, facts, &tls::ClientCertificate::serial);
+        break;
+      case Kind::client_fingerprint:
+        append_client(out, facts, &tls::ClientCertificate::fingerprint);
+        break;
+      case Kind::client_san:
+        append_client(out, facts, &tls::ClientCertificate::san);
         break;
     }
   }

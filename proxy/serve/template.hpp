@@ -11,7 +11,8 @@ namespace gatehouse::serve {
 struct RequestFacts;
 
 /// A text with placeholders, taken apart once: {host} {path} {?query} {query} {scheme} {client_ip}
-/// {request_id} {tls.sni} {tls.client_subject}. Braces that hold anything else stand for
+/// {request_id} {tls.sni} {tls.client_subject} {tls.client_issuer} {tls.client_serial}
+/// {tls.client_fingerprint} {tls.client_san}. Braces that hold anything else stand for
 /// themselves.
 class Template {
  public:
@@ -35,7 +36,11 @@ class Template {
     client_ip,
     request_id,
     sni,
-    client_subject
+    client_subject,
+    client_issuer,
+    client_serial,
+    client_fingerprint,
+    client_san
   };
   struct Piece {
     Kind kind;

@@ -105,6 +105,7 @@ class Worker {
   Counters counters;
   LiveConnections connections;
   bool draining = false;
+  Steady next_list_warning = Steady::min();  // of a revocation list that has run out
   std::shared_ptr<AccessRing> access;  // null: no access log
   asio::io_context io{1};
   net::Crew crew;

@@ -114,6 +114,8 @@ TEST_CASE("every file in examples/ loads, and prints to a file that loads") {
   Machine machine;
   machine.environment["PEBBLE_ROOTS"] = "/pebble.pem";
   machine.files = {{"/pebble.pem", "x"},
+                   {"/etc/gatehouse/staff-ca.pem", "x"},
+                   {"/etc/gatehouse/staff-crl.pem", "x"},
                    {"/etc/ssl/example.com/fullchain.pem", "x"},
                    {"/etc/ssl/example.com/privkey.pem", "x"}};
   int examples = 0;

@@ -225,6 +225,26 @@ TEST_CASE("each broken rule across keys is told with its place and the way out")
             "\"passthrough\" uses this backend",
             "g.toml:4:1: 'policy' speaks HTTP, and the site 'a.example' with mode = "
             "\"passthrough\" uses this backend"}},
+          {"client certificates without roots",
+           "[[site]]\nhosts = \"a.example\"\nbackend = \"unix:/b\"\n"
+           "tls.client_auth = { mode = \"require\" }\n",
+           {"g.toml:4:5: 'client_auth' needs 'roots'"}},
+          {"client certificates that are not asked for",
+           "[[site]]\nhosts = \"a.example\"\nbackend = \"unix:/b\"\n"
+           "tls.client_auth = { roots = \"/pem\" }\n",
+           {"g.toml:4:5: 'client_auth' needs 'mode': \"request\" or \"require\"",
+            "g.toml:4:21: 'roots': cannot read '/pem'"}},
+          {"client certificates without TLS",
+           "[[site]]\nhosts = \"a.example\"\nbackend = \"unix:/b\"\ntls.mode = \"off\"\n"
+           "tls.client_auth = { mode = \"request\", roots = \"/pem\" }\n",
+           {"g.toml:5:5: 'client_auth' needs TLS, but tls.mode is \"off\"",
+            "g.toml:5:39: 'roots': cannot read '/pem'"}},
+          {"a way round client certificates",
+           "[[site]]\nhosts = \"a.example\"\nbackend = \"unix:/b\"\nredirect_http = false\n"
+           "tls.client_auth = { mode = \"require\", roots = \"/pem\" }\n",
+           {"g.toml:4:1: 'redirect_http' = false cannot serve a site in plain HTTP that requires a "
+            "client certificate: leave it out",
+            "g.toml:5:39: 'roots': cannot read '/pem'"}},
           {"address by DNS",
            "[[site]]\nhosts = \"203.0.114.1\"\nbackend = \"unix:/b\"\ntls.challenges = "
            "\"dns-01\"\n",

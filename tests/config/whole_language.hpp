@@ -140,7 +140,7 @@ mode = "acme"
 min_version = "1.3"
 ciphers = "ECDHE+AESGCM"
 alpn = ["http/1.1", "h2"]
-client_auth = { mode = "require", roots = "/etc/roots.pem", crl = "/etc/crl.pem" }
+client_auth = { mode = "request", roots = "/etc/roots.pem", crl = "/etc/crl.pem" }
 hsts = "1y; includeSubDomains; preload"
 ca = "letsencrypt"
 email = "site@example.com"

@@ -27,7 +27,7 @@ class Docs(Case):
         text = re.sub(r'key\s*= "/[^"]+"', f'key = "{self.scene.path("key.pem")}"', text)
         secret = self.scene.write("secret", "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LTMyYiE=\n")
         text = re.sub(r"\$\{file:/[^}]+\}", f"${{file:{secret}}}", text)
-        return re.sub(r'roots\s*= "/[^"]+"', f'roots = "{self.scene.path("cert.pem")}"', text)
+        return re.sub(r'(roots|crl)(\s*)= "/[^"]+"', rf'\1\2= "{self.scene.path("cert.pem")}"', text)
 
     def test_every_toml_example_in_the_documentation_is_valid(self):
         count = 0

@@ -30,12 +30,13 @@ class Connection : private http::H2Road {
   awaitable<bool> shake_hands(Steady deadline);
   awaitable<bool> hand_shaken(tls::ServerHandshake& handshake, SiteJudge& judge, net::Stream& under,
                               Steady deadline);
+  awaitable<void> say_why_not(const tls::ServerHandshake& handshake, net::Stream& under);
   awaitable<bool> bring_certificate(tls::ServerHandshake& handshake, SiteJudge& judge);
 
-  awaitable<void> serve_requests();
   // Connections whose TLS may not be ours: connection_passthrough.cpp.
   awaitable<bool> claim(const Snapshot& snapshot, const Endpoint& endpoint, Steady deadline);
 
+  awaitable<void> serve_requests();
   awaitable<std::string> serve_h1();
   awaitable<void> serve_h2(std::string early);
   void begin_serving(http::ServerConnection& requests);

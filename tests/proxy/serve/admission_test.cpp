@@ -2,7 +2,11 @@
 
 #include <doctest/doctest.h>
 
+#include <fstream>
+
 #include "tests/proxy/serve/bench.hpp"
+#include "tests/support/temporary_folder.hpp"
+#include "tests/support/test_certificates.hpp"
 
 using namespace gatehouse;
 using namespace gatehouse::serve::test;
@@ -87,10 +91,50 @@ TEST_CASE("a host may be asked for over a connection when site, policy and certi
   }
 }
 
-TEST_CASE("a policy that a reload has changed is held against open connections") {
+TEST_CASE("a policy that a reload has changed is held against open connections, and ends them") {
   Gate gate;
+  CHECK_FALSE(gate.ask(gate.over_tls, "c.example").last);
   gate.over_tls.policy_id = "what it was before";
-  CHECK(gate.ask(gate.over_tls, "a.example").status == 421);
+  const Admission admission = gate.ask(gate.over_tls, "a.example");
+  CHECK(admission.status == 421);
+  CHECK(admission.last);
+}
+
+TEST_CASE("a site for clients with a certificate is reached by a handshake of its own alone") {
+  const gatehouse::test::TemporaryFolder folder;
+  const std::string roots = folder / "roots.pem";
+  std::ofstream(roots) << gatehouse::test::test_root().certificate_pem();
+  const auto site = [&](const char* host, const char* mode) {
+    auto made = site_for({host}, TlsMode::files, {responding(host)});
+    made.tls.client_auth.mode = mode;
+    if (made.tls.client_auth.mode != "off") made.tls.client_auth.roots = roots;
+    return made;
+  };
+  Gate gate;
+  gate.snapshot = snapshot_of(
+      config_with({site("open.example", "off"), site("asks.example", "request"),
+                   site("locked.example", "require"), site("locked2.example", "require")}));
+  gate.served =
+      certificates_for({"open.example", "asks.example", "locked.example", "locked2.example"});
+  gate.over_tls.served = gate.served.get();
+  const auto status = [&](const char* sni, const char* host) {
+    gate.over_tls.sni = sni;
+    gate.over_tls.policy_id = gate.snapshot->site(sni)->policy->id();
+    return gate.ask(gate.over_tls, host).status;
+  };
+  CHECK(status("locked.example", "locked.example") == 0);
+  CHECK(status("locked.example", "locked2.example") == 0);  // all about their clients is the same
+  CHECK(status("open.example", "locked.example") == 421);
+  CHECK(status("asks.example", "locked.example") == 421);
+  CHECK(status("open.example", "asks.example") == 421);
+  CHECK(status("locked.example", "open.example") == 421);
+  // In plain HTTP a proxy before us may have ended TLS: it was not to us that a certificate was
+  // shown.
+  CHECK(gate.ask(gate.plain, "locked.example").kind == Kind::to_https);
+  gate.request.fields.add("X-Forwarded-Proto", "https");
+  gate.facts.peer_trusted = true;
+  CHECK(gate.ask(gate.plain, "locked.example").status == 421);
+  CHECK(gate.ask(gate.plain, "asks.example").kind == Kind::to_route);
 }
 
 TEST_CASE("over plain HTTP a TLS site redirects, unless told not to or secured before us") {
