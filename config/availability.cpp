@@ -54,8 +54,6 @@ const std::vector<Row>& rows() {
       {"backend.*.health.path", {""}, "active health checks are"},
       {"backend.*.eject", {}, "ejecting servers is"},
       {"backend.*.slow_start", {"0s"}, "slow start is"},
-      {"backend.*.tls.cert", {""}, "client certificates for backends are"},
-      {"backend.*.tls.key", {""}, "client certificates for backends are"},
       {"site.tls.hsts", {""}, "hsts is"},
       {"site|site.route.path", {}, "regular expressions are", plain_path},
       {"site|site.route.header", {}, "matching header fields is"},

@@ -68,8 +68,11 @@ Result<void> OpenClientPolicy::build(const Settings& settings) {
   }
   SSL_CTX_set_verify(context, settings.verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, nullptr);
   system_roots_ = settings.verify && settings.roots_file.empty();
-  if (!settings.roots_file.empty() &&
-      SSL_CTX_load_verify_file(context, settings.roots_file.c_str()) != 1) {
+  if (!settings.roots_pem.empty()) {
+    auto added = detail::add_certificates(SSL_CTX_get_cert_store(context), settings.roots_pem);
+    if (!added) return added;
+  } else if (!settings.roots_file.empty() &&
+             SSL_CTX_load_verify_file(context, settings.roots_file.c_str()) != 1) {
     return broken("roots file " + settings.roots_file);
   }
   if (const auto& identity = settings.identity) {
@@ -87,7 +90,9 @@ bool expect(SSL* ssl, const std::string& server_name) {
   if (as_address(server_name)) {
     return X509_VERIFY_PARAM_set1_ip_asc(rules, server_name.c_str()) == 1;
   }
-  X509_VERIFY_PARAM_set_hostflags(rules, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+  // RFC 9525 §2: a name in the subject proves nothing.
+  X509_VERIFY_PARAM_set_hostflags(
+      rules, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
   return SSL_set_tlsext_host_name(ssl, server_name.c_str()) == 1 &&
          X509_VERIFY_PARAM_set1_host(rules, server_name.data(), server_name.size()) == 1;
 }

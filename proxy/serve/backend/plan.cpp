@@ -2,30 +2,65 @@
 
 #include <tuple>
 
+#include "core/base/bytes.hpp"
+#include "core/tls/certificate.hpp"
+#include "core/tls/digest.hpp"
+#include "core/tls/pem_file.hpp"
+
 namespace gatehouse::serve::backend {
 namespace {
 
 using Scheme = config::BackendServer::Scheme;
+/// How the servers of a backend are verified and what is shown to them. `digest` stands for what
+/// the files hold: connections that were made by other ones do not carry over.
+struct Trust {
+  std::shared_ptr<const tls::ClientPolicy> policy;
+  std::string digest;
+};
 /// Backends that verify alike share one policy: reading the system's roots costs megabytes.
-using Policies = std::map<std::tuple<bool, std::string>, std::shared_ptr<const tls::ClientPolicy>>;
+using Policies = std::map<std::tuple<bool, std::string>, Trust>;
 
 Error refused(std::string why) { return Error(Fault::bad_message, Side::self, std::move(why)); }
 
-Result<std::shared_ptr<const tls::ClientPolicy>> policy_for(const config::BackendTls& tls,
-                                                            Policies& made) {
-  auto& policy = made[{tls.verify, tls.roots}];
-  if (!policy) {
-    tls::ClientPolicy::Settings settings;
-    settings.verify = tls.verify;
+/// Fills `settings` from the files of `tls`; the text is all that they hold.
+Result<std::string> read_files(const config::BackendTls& tls,
+                               tls::ClientPolicy::Settings& settings) {
+  std::string all;
+  if (!tls.roots.empty()) {
+    auto roots = tls::read_pem_file(tls.roots);
+    if (!roots) return std::move(roots).error().within("tls.roots");
+    settings.roots_pem = *roots;
     settings.roots_file = tls.roots;
-    settings.alpn = {"http/1.1"};
+    all = std::move(*roots);
+  }
+  if (tls.cert.empty()) return all;
+  auto cert = tls::read_pem_file(tls.cert);
+  if (!cert) return std::move(cert).error().within("tls.cert");
+  auto key = tls::read_pem_file(tls.key);
+  if (!key) return std::move(key).error().within("tls.key");
+  auto identity = tls::Certificate::parse(*cert, *key);
+  if (!identity) return std::move(identity).error().within("tls.cert " + tls.cert);
+  settings.identity = std::move(*identity);
+  return all + '\0' + *cert + '\0' + *key;
+}
+
+Result<Trust> trust_for(const config::BackendTls& tls, Policies& made) {
+  tls::ClientPolicy::Settings settings;
+  settings.verify = tls.verify;
+  settings.alpn = {"http/1.1"};
+  auto files = read_files(tls, settings);
+  if (!files) return files.error();
+  std::string digest = hex(tls::sha256(*files));
+  Trust& trust = made[{tls.verify, digest}];
+  if (!trust.policy) {
     auto fresh = tls::ClientPolicy::make(settings);
-    if (!fresh) return fresh.error();
+    if (!fresh) return std::move(fresh).error().within(tls.roots.empty() ? "tls" : tls.roots);
     // Here and not on a worker, in a request.
     if (auto ready = (*fresh)->ready(); !ready) return ready.error();
-    policy = *fresh;
+    trust.policy = std::move(*fresh);
+    trust.digest = std::move(digest);
   }
-  return policy;
+  return trust;
 }
 
 Result<ServerPlan> plan_server(const config::BackendServer& from, const config::BackendTls& tls,
@@ -51,12 +86,12 @@ Result<ServerPlan> plan_server(const config::BackendServer& from, const config::
   }
   plan.identity = plan.target.text();
   if (from.scheme == Scheme::https) {
-    auto policy = policy_for(tls, policies);
-    if (!policy) return std::move(policy).error().within(from.text);
-    plan.tls = *policy;
+    auto trust = trust_for(tls, policies);
+    if (!trust) return std::move(trust).error().within(from.text);
+    plan.tls = trust->policy;
     plan.server_name = tls.server_name.empty() ? from.host : tls.server_name;
     plan.identity += tls.verify ? " tls " : " tls-unverified ";
-    plan.identity += plan.server_name + ' ' + tls.roots;
+    plan.identity += plan.server_name + ' ' + trust->digest;
   }
   return plan;
 }
