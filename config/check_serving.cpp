@@ -56,6 +56,19 @@ void check_handlers(const Route& route, const RoutePlace& place, Book& book) {
   }
 }
 
+void check_hash_key(const Backend& backend, const std::string& path, Book& book) {
+  const bool wanted = backend.policy == "header_hash" || backend.policy == "cookie_hash";
+  if (wanted && backend.hash_key.empty()) {
+    const char* what = backend.policy == "header_hash" ? "header field" : "cookie";
+    book.fail(book.place(path + ".policy"),
+              "'" + backend.policy + "' needs 'hash_key': the name of the " + what + " to go by");
+  }
+  if (!wanted && !backend.hash_key.empty()) {
+    book.fail(book.place(path + ".hash_key"),
+              "'hash_key' is for the policies header_hash and cookie_hash");
+  }
+}
+
 }  // namespace
 
 void check_backends(const Config& config, Book& book, const Surroundings& around) {
@@ -68,6 +81,7 @@ void check_backends(const Config& config, Book& book, const Surroundings& around
     want_readable(backend.tls.roots, path + ".tls.roots", book, around);
     want_readable(backend.tls.cert, path + ".tls.cert", book, around);
     want_readable(backend.tls.key, path + ".tls.key", book, around);
+    check_hash_key(backend, path, book);
     if (backend.tls.cert.empty() != backend.tls.key.empty()) {
       book.fail(book.place(path + ".tls"), "'cert' and 'key' go together");
     }

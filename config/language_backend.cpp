@@ -9,6 +9,7 @@ void describe(Visitor& v, Backend& backend) {
   v.key("policy", backend.policy,
         Choice{{"two_choices", "round_robin", "least_requests", "random", "first", "client_hash",
                 "path_hash", "header_hash", "cookie_hash"}});
+  v.key("hash_key", backend.hash_key, Checked{parse_token, Empty::allowed});
   v.within("sticky", Visitor::Shape::in_line, [&backend](Visitor& sticky) {
     sticky.key("cookie", backend.sticky_cookie, Checked{parse_token, Empty::allowed});
   });

@@ -242,6 +242,7 @@ struct Backend {
   std::string name;  // anonymous pools: "HOST#N", unique in the file
   std::vector<BackendServer> servers;
   std::string policy = "two_choices";
+  std::string hash_key;  // the header field or cookie that header_hash and cookie_hash go by
   std::string sticky_cookie;
   Duration resolve{30'000};
   Duration connect_timeout{3'000};

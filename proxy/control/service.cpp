@@ -10,6 +10,7 @@
 #include "proxy/control/logging.hpp"
 #include "proxy/control/notify.hpp"
 #include "proxy/control/process.hpp"
+#include "proxy/control/secret_file.hpp"
 #include "proxy/control/tickets_file.hpp"
 
 namespace gatehouse::control {
@@ -107,8 +108,16 @@ Result<void> Service::set_up() {
   if (!snapshot) return snapshot.error();
   snapshot_ = *std::move(snapshot);
 
-  const serve::Surroundings around{clock_,   entropy_,  resolver_, dialer_, late_certificates_,
-                                   helpers_, open_files};
+  auto sticky_key = secret_of(config.server.data_dir + "/sticky.key", entropy_);
+  if (!sticky_key) return sticky_key.error();
+  const serve::Surroundings around{clock_,
+                                   entropy_,
+                                   resolver_,
+                                   dialer_,
+                                   late_certificates_,
+                                   helpers_,
+                                   open_files,
+                                   *std::move(sticky_key)};
   workers_ = std::make_unique<serve::Workers>(config.server.workers, around);
   outlet_ = std::make_unique<serve::WorkersOutlet>(*workers_);
   listeners_ = std::make_unique<serve::Listeners>(*workers_);

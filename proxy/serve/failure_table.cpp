@@ -52,10 +52,37 @@ int status_for(Fault fault, Side side) {
   return 502;
 }
 
-bool may_try_again(const Failure& failure) {
-  // A server that breaks the protocol or lets us wait may have done the work: only silence on a
-  // connection that ended says that it has probably not even read the request.
-  return failure.fault == Fault::closed && failure.replayable;
+/// Whether an attempt that a server may have acted upon can be repeated, and the config wants it.
+/// Only silence on a connection that ended says that the request has probably not even been read;
+/// whatever else a server does, it may have done the work.
+bool may_repeat(const Failure& failure) {
+  if (!failure.replayable || !failure.server_left) return false;
+  if (failure.answer != 0) return failure.idempotent && failure.retry_on.covers(failure.answer);
+  switch (failure.fault) {
+    case Fault::closed:
+      if (failure.progress == Progress::answering) {
+        return failure.idempotent && failure.retry_on.status_502;
+      }
+      return (failure.idempotent || failure.nothing_written) && failure.retry_on.connect;
+    case Fault::timeout:
+      return failure.idempotent && failure.retry_on.timeout;
+    case Fault::bad_message:
+      return failure.idempotent && failure.retry_on.status_502;
+    case Fault::none:
+    case Fault::refused:
+    case Fault::limit:
+    case Fault::denied:
+    case Fault::not_found:
+    case Fault::io:
+      return false;
+  }
+  return false;
+}
+
+/// The server closed an idle connection just as we took it: nobody's fault.
+bool stale(const Failure& failure) {
+  return failure.connection_reused && !failure.retried_stale && failure.fault == Fault::closed &&
+         failure.replayable && (failure.idempotent || failure.nothing_written);
 }
 
 }  // namespace
@@ -65,31 +92,38 @@ Remedy remedy(const Failure& failure) {
 
   Remedy answer;
   answer.status = status_for(failure.fault, failure.side);
+  const bool by_server = failure.side == Side::server;
   switch (failure.progress) {
     case Progress::connecting:
-      answer.server_failed = failure.side == Side::server;
-      if (failure.server_left && failure.replayable) answer.retry = Retry::next_server;
-      return answer;
-
-    case Progress::request_sent:
-      if (failure.connection_reused && !failure.retried_stale && may_try_again(failure) &&
-          (failure.idempotent || failure.nothing_written)) {
-        answer.retry = Retry::fresh_connection;  // the server closed an idle connection: no fault
-        return answer;
-      }
-      // One that closes on a new connection has likely crashed; one that is slow may be busy.
-      answer.server_failed = failure.fault == Fault::closed && failure.side == Side::server;
-      if (failure.nothing_written && failure.server_left && may_try_again(failure)) {
+      answer.server_failed = by_server;
+      answer.counts = by_server;
+      if (failure.fault == Fault::limit) return answer;  // nobody is left, or all are busy
+      if (failure.server_left && failure.replayable && failure.retry_on.connect) {
         answer.retry = Retry::next_server;
       }
       return answer;
 
+    case Progress::request_sent:
+      if (stale(failure)) {
+        answer.retry = Retry::fresh_connection;
+        return answer;
+      }
+      // One that closes on a new connection has likely crashed; one that is slow may be busy.
+      answer.server_failed = failure.fault == Fault::closed && by_server;
+      answer.counts = by_server;
+      if (may_repeat(failure)) answer.retry = Retry::next_server;
+      return answer;
+
     case Progress::answering:
+      if (failure.answer != 0) answer.status = failure.answer;
+      answer.counts = by_server;
+      if (may_repeat(failure)) answer.retry = Retry::next_server;
       return answer;
 
     case Progress::forwarded:
       answer.status = 0;  // it has a status already: all we can do is to let it see the cut
       answer.end_client = true;
+      answer.counts = by_server;
       return answer;
   }
   return answer;

@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "core/base/error.hpp"
+#include "proxy/serve/backend/plan.hpp"
 
 namespace gatehouse::serve {
 
@@ -26,6 +27,8 @@ struct Failure {
   bool nothing_written = false;    // not one octet of this request left us
   bool retried_stale = false;      // a reused connection had failed under this request before
   bool server_left = false;        // `retries` allows another attempt
+  int answer = 0;                  // the server did answer: with this status, which retry_on names
+  backend::RetryOn retry_on;
 };
 
 /// What to do about it.
@@ -39,6 +42,7 @@ struct Remedy {
   int status = 0;              // for the client, unless retried; 0: nobody to tell, or cut short
   bool end_client = false;     // the client's connection cannot carry another request
   bool server_failed = false;  // pass it over for a while
+  bool counts = false;         // towards the server's ejection
 };
 
 /// The one place that decides what a client sees when forwarding fails, and whether the request is

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "core/http/header_rules.hpp"
+#include "proxy/serve/backend/sticky.hpp"
 #include "proxy/serve/detail/client_watch.hpp"
 #include "proxy/serve/detail/journey.hpp"
 #include "proxy/serve/forwarded_fields.hpp"
@@ -17,6 +18,7 @@ namespace detail {
 
 using backend::Lease;
 using backend::Pool;
+using Kind = backend::Choice::Kind;
 
 bool has_body(const http::RequestHead& request) {
   const http::BodyLength& length = request.length;
@@ -30,7 +32,12 @@ awaitable<void> Journey::run() {
     auto answered = co_await attempt();
     if (answered) co_return;
     const Remedy what = remedy(describe(answered.error()));
-    if (what.server_failed && pool_) pool_->failed(answered.error());
+    if (pool_ && (what.counts || what.server_failed)) {
+      using Avoid = backend::Backend::Avoid;
+      const auto avoid = what.server_failed ? Avoid::yes : Avoid::no;
+      backend_->failed(*pool_, answered.error(), probe_, avoid);
+    }
+    slot_.release();
     if (again(what)) continue;
     co_await give_up(answered.error(), what);
     co_return;
@@ -40,6 +47,7 @@ awaitable<void> Journey::run() {
 awaitable<Result<void>> Journey::attempt() {
   progress_ = Progress::connecting;
   nothing_written_ = true;
+  answer_ = 0;
   ++facts_.attempts;
   auto leased = co_await lease();
   if (!leased) co_return leased.error();
@@ -66,8 +74,16 @@ awaitable<Result<void>> Journey::attempt() {
 /// new one to the same server will do: others in its pool are as old.
 awaitable<Result<Lease>> Journey::lease() {
   if (!std::exchange(dial_same_, false)) {
-    pool_ = backend_->choose(tried_);
-    if (!pool_) co_return Error(Fault::limit, Side::self, "no server to choose from");
+    backend::Choice choice = backend_->choose(wish());
+    if (choice.kind == Kind::full) {
+      auto called = co_await queue();
+      if (!called) co_return called.error();
+      choice = std::move(*called);
+    }
+    if (choice.kind != Kind::server) co_return no_server(choice.kind);
+    pool_ = std::move(choice.pool);
+    slot_ = std::move(choice.slot);
+    probe_ = choice.probe;
     facts_.server = pool_->server().text;
     auto idle = Pool::take_idle(pool_);
     if (idle) co_return std::move(*idle);
@@ -75,6 +91,70 @@ awaitable<Result<Lease>> Journey::lease() {
   std::string opening = introduction(*plan_, facts_);
   auto fresh = co_await Pool::dial(pool_, std::move(opening));
   co_return fresh;
+}
+
+backend::Wish Journey::wish() const {
+  using backend::KeyOf;
+  backend::Wish wish(tried_);
+  wish.may_probe = is_idempotent(request_.method) && !has_body(request_);
+  if (!plan_->sticky_cookie.empty()) {
+    wish.pinned = backend::cookie_value(request_.fields, plan_->sticky_cookie).value_or("");
+  }
+  if (plan_->policy != backend::Policy::hash) return wish;
+  std::optional<std::string_view> key;
+  std::string client;
+  switch (plan_->key_of) {
+    case KeyOf::client:
+      client = facts_.client_ip.to_string();
+      key = client;
+      break;
+    case KeyOf::path:
+      key = request_.path;
+      break;
+    case KeyOf::header:
+      key = request_.fields.find(plan_->key_name);
+      break;
+    case KeyOf::cookie:
+      key = backend::cookie_value(request_.fields, plan_->key_name);
+      break;
+  }
+  if (key) wish.key = backend::stable_hash(*key);
+  return wish;
+}
+
+/// Waits for its turn at a server, as long as it may take to be connected to one.
+awaitable<Result<backend::Choice>> Journey::queue() {
+  const Steady deadline = worker_.clock.steady() + plan_->connect_timeout;
+  backend::Wish wanted = wish();
+  for (;;) {
+    backend_->listen();
+    backend::Choice choice = backend_->choose(wanted);
+    if (wanted.called && choice.kind != Kind::full) backend_->call_next();
+    if (choice.kind != Kind::full) co_return choice;
+    wanted.called = co_await backend_->wait(deadline, wanted.called);
+    if (!wanted.called) co_return no_server(Kind::full);
+    if (client_.client_gone()) {
+      backend_->call_next();
+      co_return Error(Fault::closed, Side::client, "client went away while it waited");
+    }
+  }
+}
+
+Error Journey::no_server(Kind kind) {
+  switch (kind) {
+    case Kind::full:
+      come_again_ = std::chrono::seconds(1);
+      facts_.rejected = "queue_full";
+      return Error(Fault::limit, Side::self, "every server is at its max_requests");
+    case Kind::none_healthy:
+      come_again_ = backend_->recovery_expected();
+      facts_.rejected = "no_server";
+      return Error(Fault::limit, Side::self, "no server is healthy");
+    case Kind::server:
+    case Kind::none_left:
+      break;
+  }
+  return Error(Fault::limit, Side::self, "no server is left to try");
 }
 
 awaitable<Result<void>> Journey::converse(Lease& lease) {
@@ -110,6 +190,8 @@ Failure Journey::describe(const Error& error) const {
   failure.nothing_written = nothing_written_;
   failure.retried_stale = retried_stale_;
   failure.server_left = retries_left_ > 0;
+  failure.answer = answer_;
+  failure.retry_on = plan_->retry_on;
   return failure;
 }
 
@@ -123,7 +205,7 @@ bool Journey::again(const Remedy& remedy) {
       return true;
     case Remedy::Retry::next_server:
       tried_.push_back(pool_.get());
-      if (!backend_->choose(tried_) || !passage_.may_retry()) return false;
+      if (!backend_->has_other(tried_) || !passage_.may_retry()) return false;
       --retries_left_;
       return true;
   }
@@ -137,7 +219,24 @@ awaitable<void> Journey::give_up(const Error& error, const Remedy& remedy) {
     co_return;
   }
   if (remedy.end_client || !client_.body_finished()) client_.close_after();
-  co_await send_status(client_, facts_, remedy.status);
+  http::Fields more;
+  if (remedy.status == 503 && come_again_.count() > 0) {
+    more.add_copy("Retry-After", std::to_string(come_again_.count()));
+  }
+  co_await send_status(client_, facts_, remedy.status, more);
+}
+
+/// An answer that is rather asked for once more. Decides for good: the answer is dropped then.
+bool Journey::repeats(int status) {
+  if (!plan_->retry_on.covers(status)) return false;
+  answer_ = status;
+  const Failure failure = describe(Error(Fault::refused, Side::server, {}));
+  tried_.push_back(pool_.get());
+  const bool other = remedy(failure).retry == Remedy::Retry::next_server &&
+                     backend_->has_other(tried_) && passage_.may_retry();
+  tried_.pop_back();
+  if (!other) answer_ = 0;
+  return other;
 }
 
 }  // namespace detail

@@ -3,6 +3,7 @@
 
 #include "core/base/bytes.hpp"
 #include "core/http/header_rules.hpp"
+#include "proxy/serve/backend/sticky.hpp"
 #include "proxy/serve/detail/journey.hpp"
 #include "proxy/serve/detail/pass_piece.hpp"
 #include "proxy/serve/tunnel.hpp"
@@ -31,15 +32,26 @@ awaitable<Result<void>> Journey::relay_answer(Lease& lease) {
   auto final = co_await final_head(lease);
   if (!final) co_return final.error();
   http::ResponseHead& head = **final;
+  if (repeats(head.status)) {
+    const std::string told = "answered " + std::to_string(head.status);
+    co_return Error(Fault::refused, Side::server, told);
+  }
   lease.stream().deadline(Want::read, Steady::max());
   facts_.backend_time = worker_.clock.steady() - began_;
-  pool_->served();
+  const bool ailing = plan_->retry_on.covers(head.status);
+  if (ailing) {
+    const Error told(Fault::refused, Side::server, "answered " + std::to_string(head.status));
+    backend_->failed(*pool_, told, probe_, backend::Backend::Avoid::no);
+  } else {
+    backend_->served(*pool_, probe_);
+  }
   progress_ = Progress::forwarded;
   if (head.status == 101) {
     auto switched = co_await switch_protocols(lease, head);
     co_return switched;
   }
   prepare_answer(head.fields);
+  if (!plan_->sticky_cookie.empty()) pin_client(head.fields);
   // Early: what is left of the request is not read, so no other can follow on this connection.
   if (!client_.body_finished()) client_.close_after();
   const bool bodiless = request_.method == "HEAD" || head.status == 204 || head.status == 304 ||
@@ -86,6 +98,15 @@ awaitable<Result<void>> Journey::relay_body(http::ClientExchange& server) {
     auto passed = co_await pass_piece(client_, *piece);
     if (!passed || piece->last) co_return passed;
   }
+}
+
+/// Tells the client's cookie which server answered, where it does not say so already.
+void Journey::pin_client(http::Fields& fields) const {
+  const std::string_view token = backend_->token(*pool_);
+  const auto told = backend::cookie_value(request_.fields, plan_->sticky_cookie);
+  if (token.empty() || told == token) return;
+  const auto line = backend::sticky_cookie(plan_->sticky_cookie, token, facts_.secure());
+  fields.add("Set-Cookie", fields.keep(line));
 }
 
 bool Journey::accepts_switch(const http::ResponseHead& head) const {

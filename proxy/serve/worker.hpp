@@ -42,8 +42,9 @@ struct Surroundings {
   net::Resolver& resolver;
   net::Dialer& dialer;
   acme::CertificateSource& certificates;
-  HelperPool& helpers;  // for what blocks or burns
-  std::size_t open_files;  // descriptors that connections may use, all workers together
+  HelperPool& helpers;       // for what blocks or burns
+  std::size_t open_files;    // descriptors that connections may use, all workers together
+  std::string sticky_key{};  // signs the cookies that pin clients to servers
 };
 
 /// What a worker counted. Plain integers, touched on the worker; read by asking it.

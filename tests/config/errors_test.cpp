@@ -316,6 +316,12 @@ TEST_CASE("each broken rule across keys is told with its place and the way out")
            "[server]\nproxy_protocol = true\n",
            {"g.toml:2:1: 'proxy_protocol' needs 'trusted_proxies': without them no connection "
             "brings a PROXY header that is believed"}},
+          {"nothing to hash by",
+           "[backend.a]\nservers = \"h:1\"\npolicy = \"cookie_hash\"\n",
+           {"g.toml:3:1: 'cookie_hash' needs 'hash_key': the name of the cookie to go by"}},
+          {"a hash key without a hash",
+           "[backend.a]\nservers = \"h:1\"\nhash_key = \"X-User\"\n",
+           {"g.toml:3:1: 'hash_key' is for the policies header_hash and cookie_hash"}},
           {"no h1", "[server]\nprotocols = \"h2\"\n", {"g.toml:2:1: 'protocols' must hold \"h1\""}},
       },
       Features::whole_language);

@@ -216,6 +216,7 @@ TEST_CASE("every default is what the reference says") {
            "rate_per_client = \"5/1m\"\n",
            "servers = [\"h:1\"]\n",
            "policy = \"two_choices\"\n",
+           "hash_key = \"\"\n",
            "sticky = { cookie = \"\" }\n",
            "resolve = \"30s\"\n",
            "connect_timeout = \"3s\"\n",

@@ -111,7 +111,8 @@ events = [
 servers = ["10.0.0.1:8080", { address = "10.0.0.2:8080", weight = 3, backup = true, max_requests = 9 },
   "http://a.example", "https://b.example:8443", "h2c://c.example:81", "unix:/run/app.sock",
   "srv+http://_web._tcp.example.com"]
-policy = "client_hash"
+policy = "header_hash"
+hash_key = "X-Tenant"
 sticky = { cookie = "pin" }
 resolve = "31s"
 connect_timeout = "4s"

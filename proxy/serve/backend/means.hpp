@@ -1,5 +1,7 @@
 #pragma once
 
+#include <string_view>
+
 #include "core/net/buffer_pool.hpp"
 #include "core/net/crew.hpp"
 #include "core/net/deadline_wheel.hpp"
@@ -16,6 +18,7 @@ struct Means {
   net::DeadlineWheel& wheel;
   net::BufferPool& buffers;
   net::Crew& crew;
+  std::string_view sticky_key = {};  // signs the cookies that pin clients
 };
 
 }  // namespace gatehouse::serve::backend

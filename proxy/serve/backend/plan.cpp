@@ -1,8 +1,12 @@
 #include "proxy/serve/backend/plan.hpp"
 
+#include <algorithm>
+#include <array>
+#include <charconv>
 #include <tuple>
 
 #include "core/base/bytes.hpp"
+#include "core/http/header_rules.hpp"
 #include "core/tls/certificate.hpp"
 #include "core/tls/digest.hpp"
 #include "core/tls/pem_file.hpp"
@@ -69,6 +73,8 @@ Result<ServerPlan> plan_server(const config::BackendServer& from, const config::
   plan.text = from.text;
   plan.weight = std::max<std::uint32_t>(from.weight, 1);
   plan.backup = from.backup;
+  plan.max_requests = from.max_requests;
+  plan.vitals = std::make_shared<Vitals>();
   switch (from.scheme) {
     case Scheme::http:
     case Scheme::https:
@@ -96,6 +102,73 @@ Result<ServerPlan> plan_server(const config::BackendServer& from, const config::
   return plan;
 }
 
+void add_choice(const config::Backend& from, Plan& plan) {
+  struct Word {
+    std::string_view word;
+    Policy policy;
+    KeyOf key_of = KeyOf::client;
+  };
+  static constexpr std::array<Word, 9> words = {{
+      {"two_choices", Policy::two_choices},
+      {"round_robin", Policy::round_robin},
+      {"least_requests", Policy::least_requests},
+      {"random", Policy::random},
+      {"first", Policy::first},
+      {"client_hash", Policy::hash, KeyOf::client},
+      {"path_hash", Policy::hash, KeyOf::path},
+      {"header_hash", Policy::hash, KeyOf::header},
+      {"cookie_hash", Policy::hash, KeyOf::cookie},
+  }};
+  for (const Word& each : words) {
+    if (each.word != from.policy) continue;
+    plan.policy = each.policy;
+    plan.key_of = each.key_of;
+  }
+  plan.key_name = from.hash_key;
+  plan.sticky_cookie = from.sticky_cookie;
+  plan.slow_start = from.slow_start;
+}
+
+/// "200-399", "204", "2xx" or several with commas; checked when it was read.
+std::vector<std::pair<int, int>> statuses_of(std::string_view text) {
+  const auto number = [](std::string_view digits) {
+    int out = 0;
+    std::from_chars(digits.data(), digits.data() + digits.size(), out);
+    return out;
+  };
+  std::vector<std::pair<int, int>> out;
+  while (!text.empty()) {
+    const std::string_view part = http::trim(text.substr(0, text.find(',')));
+    text.remove_prefix(std::min(text.find(','), text.size() - 1) + 1);
+    const std::size_t dash = part.find('-');
+    if (part.ends_with("xx")) {
+      const int hundreds = number(part.substr(0, 1)) * 100;
+      out.emplace_back(hundreds, hundreds + 99);
+    } else if (dash == std::string_view::npos) {
+      out.emplace_back(number(part), number(part));
+    } else {
+      out.emplace_back(number(http::trim(part.substr(0, dash))),
+                       number(http::trim(part.substr(dash + 1))));
+    }
+  }
+  return out;
+}
+
+void add_healing(const config::Backend& from, Plan& plan) {
+  const auto has = [&](std::string_view word) {
+    return std::find(from.retry_on.begin(), from.retry_on.end(), word) != from.retry_on.end();
+  };
+  plan.retry_on = {has("connect"), has("timeout"), has("502"), has("503"), has("504")};
+  plan.eject = {from.eject.failures, from.eject.within, from.eject.for_, from.eject.max_share};
+  plan.health.path = from.health.path;
+  plan.health.interval = from.health.interval;
+  plan.health.timeout = from.health.timeout;
+  plan.health.rise = from.health.rise;
+  plan.health.fall = from.health.fall;
+  plan.health.statuses = statuses_of(from.health.status);
+  plan.ward = std::make_shared<Ward>();
+}
+
 Result<std::shared_ptr<const Plan>> plan_backend(const config::Backend& from, Policies& policies) {
   auto plan = std::make_shared<Plan>();
   plan->name = from.name;
@@ -107,6 +180,8 @@ Result<std::shared_ptr<const Plan>> plan_backend(const config::Backend& from, Po
   plan->retries = from.retries;
   plan->retry_budget = from.retry_budget;
   plan->proxy_protocol = from.proxy_protocol;
+  add_choice(from, *plan);
+  add_healing(from, *plan);
   for (const config::BackendServer& server : from.servers) {
     auto made = plan_server(server, from.tls, policies);
     if (!made) return made.error();

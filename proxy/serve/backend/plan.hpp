@@ -5,12 +5,16 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "config/model.hpp"
 #include "core/base/error.hpp"
 #include "core/net/dialer.hpp"
 #include "core/tls/tls_stream.hpp"
+#include "proxy/serve/backend/balance.hpp"
+#include "proxy/serve/backend/vitals.hpp"
+#include "proxy/serve/backend/waiting_room.hpp"
 
 namespace gatehouse::serve::backend {
 
@@ -24,6 +28,43 @@ struct ServerPlan {
   std::string server_name;                       // verified, and sent as SNI where it is a name
   std::uint32_t weight = 1;
   bool backup = false;
+  std::uint32_t max_requests = 0;  // at a time, all workers together; 0: no limit
+  /// Counts from the plan that first had this server: whoever keeps a server over a reload keeps
+  /// the first ones.
+  std::shared_ptr<Vitals> vitals;
+};
+
+/// What all workers know of one backend. Kept over reloads like its servers' vitals.
+struct Ward {
+  std::shared_ptr<Bell> bell = std::make_shared<Bell>();
+  /// Somebody decides whether to eject a server: who comes meanwhile leaves it. So max_share holds.
+  std::atomic<bool> ejecting{false};
+};
+
+/// What Policy::hash goes by.
+enum class KeyOf : std::uint8_t { client, path, header, cookie };
+
+/// Failures after which a request may be sent once more.
+struct RetryOn {
+  bool connect = true;  // no connection, or it broke before an answer
+  bool timeout = false;
+  bool status_502 = false;  // or what we would answer with 502
+  bool status_503 = false;
+  bool status_504 = false;
+  bool covers(int status) const {
+    return (status == 502 && status_502) || (status == 503 && status_503) ||
+           (status == 504 && status_504);
+  }
+};
+
+/// Active checks of every server.
+struct HealthRules {
+  std::string path;  // empty: none
+  std::chrono::milliseconds interval{0};
+  std::chrono::milliseconds timeout{0};
+  std::vector<std::pair<int, int>> statuses;  // ranges, ends included
+  std::uint32_t rise = 1;
+  std::uint32_t fall = 1;
 };
 
 /// One backend of the config, made ready: immutable, shared by all workers. Made on the control
@@ -39,6 +80,15 @@ struct Plan {
   std::uint32_t retries = 0;
   double retry_budget = 0;
   int proxy_protocol = 0;  // version of the header that opens each connection; 0: none
+  RetryOn retry_on;
+  Policy policy = Policy::two_choices;
+  KeyOf key_of = KeyOf::client;
+  std::string key_name;  // of the header field or cookie
+  std::string sticky_cookie;
+  EjectRules eject;
+  HealthRules health;
+  std::chrono::milliseconds slow_start{0};
+  std::shared_ptr<Ward> ward;
 };
 
 using Plans = std::map<std::string, std::shared_ptr<const Plan>, std::less<>>;

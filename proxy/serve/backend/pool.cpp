@@ -63,10 +63,12 @@ Pool::Pool(const Means& means, std::shared_ptr<const Plan> plan, const ServerPla
     : means_(means),
       plan_(std::move(plan)),
       server_(&server),
+      vitals_(server.vitals),
       addresses_(std::make_shared<Addresses>(means, server.target, plan_->resolve)),
       sweeping_(means.wheel, this, &Pool::sweep) {
   standing_.weight = server.weight;
   standing_.backup = server.backup;
+  standing_.hash = stable_hash(server.text);
 }
 
 std::optional<Lease> Pool::take_idle(const std::shared_ptr<Pool>& pool) {

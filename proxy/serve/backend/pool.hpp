@@ -63,6 +63,7 @@ class Pool {
 
   const ServerPlan& server() const { return *server_; }
   const Standing& standing() const { return standing_; }
+  Vitals& vitals() const { return *vitals_; }
   /// The server failed, or answered: what the choice of servers goes by.
   void failed(const Error& why);
   void served();
@@ -89,6 +90,7 @@ class Pool {
   Means means_;
   std::shared_ptr<const Plan> plan_;
   const ServerPlan* server_;  // in *plan_
+  std::shared_ptr<Vitals> vitals_;
   Standing standing_;
   std::uint32_t failures_ = 0;  // in a row
   bool retired_ = false;

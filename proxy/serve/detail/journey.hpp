@@ -31,9 +31,13 @@ class Journey {
   // The attempts.
   awaitable<Result<void>> attempt();
   awaitable<Result<backend::Lease>> lease();
+  backend::Wish wish() const;
+  awaitable<Result<backend::Choice>> queue();
+  Error no_server(backend::Choice::Kind kind);
   awaitable<Result<void>> converse(backend::Lease& lease);
   Failure describe(const Error& error) const;
   bool again(const Remedy& remedy);
+  bool repeats(int status);
   awaitable<void> give_up(const Error& error, const Remedy& remedy);
 
   // Towards the server.
@@ -49,6 +53,7 @@ class Journey {
   awaitable<Result<void>> relay_body(http::ClientExchange& server);
   awaitable<Result<void>> switch_protocols(backend::Lease& lease, http::ResponseHead& head);
   bool accepts_switch(const http::ResponseHead& head) const;
+  void pin_client(http::Fields& fields) const;
 
   Worker& worker_;
   http::ServerExchange& client_;
@@ -59,13 +64,17 @@ class Journey {
   backend::Backend::Passage passage_;
 
   std::shared_ptr<backend::Pool> pool_;  // where the attempt under way goes
+  backend::Slot slot_;                   // there, where it has max_requests
+  bool probe_ = false;                   // it was ejected: we find out whether it is back
   std::vector<const backend::Pool*> tried_;
+  std::chrono::seconds come_again_{0};  // for Retry-After; 0: nothing is known
   unsigned retries_left_;
   bool retried_stale_ = false;
   bool dial_same_ = false;  // the next attempt is a new connection to the same server
   Progress progress_ = Progress::connecting;
   bool reused_ = false;
   bool nothing_written_ = true;
+  int answer_ = 0;  // of a server, dropped because retry_on names it
   Steady began_{};
 
   http::BodyPiece piece_;  // of the request, the latest; valid until the next is read

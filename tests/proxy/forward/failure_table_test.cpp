@@ -86,8 +86,13 @@ TEST_CASE("an idempotent request goes once more when an idle connection had been
 
   SUBCASE("only once") {
     failed.retried_stale = true;
+    failed.server_left = false;
     CHECK(remedy(failed).retry == Retry::no);
     CHECK(remedy(failed).status == 502);
+  }
+  SUBCASE("then on another server") {
+    failed.retried_stale = true;
+    CHECK(remedy(failed).retry == Retry::next_server);
   }
   SUBCASE("not when its body is gone") {
     failed.replayable = false;
@@ -110,11 +115,71 @@ TEST_CASE("an idempotent request goes once more when an idle connection had been
   }
 }
 
-TEST_CASE("a new connection that closes without an answer is a 502 and never tried again") {
-  const Failure failed = failure(Fault::closed, Progress::request_sent);
-  CHECK(remedy(failed).retry == Retry::no);
-  CHECK(remedy(failed).status == 502);
+TEST_CASE("a new connection that closes without an answer is held against the server") {
+  Failure failed = failure(Fault::closed, Progress::request_sent);
+  CHECK(remedy(failed).retry == Retry::next_server);
   CHECK(remedy(failed).server_failed);
+  SUBCASE("a method that is not idempotent goes nowhere else") { failed.idempotent = false; }
+  SUBCASE("nor a body that is gone") { failed.replayable = false; }
+  SUBCASE("nor anything where retry_on does not name it") { failed.retry_on.connect = false; }
+  SUBCASE("nor where no attempt is left") { failed.server_left = false; }
+  CHECK(remedy(failed).retry ==
+        (failed.idempotent && failed.replayable && failed.retry_on.connect && failed.server_left
+             ? Retry::next_server
+             : Retry::no));
+  CHECK(remedy(failed).status == 502);
+}
+
+TEST_CASE("what retry_on names is asked of another server, where the request may be repeated") {
+  struct Row {
+    const char* what;
+    Fault fault;
+    Progress progress;
+    int answer;
+    backend::RetryOn named;
+  };
+  backend::RetryOn timeout;
+  timeout.timeout = true;
+  backend::RetryOn bad;
+  bad.status_502 = true;
+  backend::RetryOn busy;
+  busy.status_503 = true;
+  backend::RetryOn late;
+  late.status_504 = true;
+  for (const Row& row : std::vector<Row>{
+           {"silence", Fault::timeout, Progress::request_sent, 0, timeout},
+           {"garbage", Fault::bad_message, Progress::answering, 0, bad},
+           {"half a head", Fault::closed, Progress::answering, 0, bad},
+           {"a 502", Fault::refused, Progress::answering, 502, bad},
+           {"a 503", Fault::refused, Progress::answering, 503, busy},
+           {"a 504", Fault::refused, Progress::answering, 504, late},
+       }) {
+    CAPTURE(row.what);
+    Failure failed = failure(row.fault, row.progress);
+    failed.answer = row.answer;
+    CHECK(remedy(failed).retry == Retry::no);
+    failed.retry_on = row.named;
+    CHECK(remedy(failed).retry == Retry::next_server);
+    CHECK(remedy(failed).counts);
+    Failure post = failed;
+    post.idempotent = false;
+    CHECK(remedy(post).retry == Retry::no);
+    Failure gone = failed;
+    gone.replayable = false;
+    CHECK(remedy(gone).retry == Retry::no);
+    Failure last = failed;
+    last.server_left = false;
+    CHECK(remedy(last).retry == Retry::no);
+    if (row.answer != 0) CHECK(remedy(last).status == row.answer);
+  }
+}
+
+TEST_CASE("where no server is left, or all are busy, nothing is asked again") {
+  Failure failed = failure(Fault::limit, Progress::connecting);
+  failed.side = Side::self;
+  CHECK(remedy(failed).retry == Retry::no);
+  CHECK(remedy(failed).status == 503);
+  CHECK_FALSE(remedy(failed).counts);
 }
 
 TEST_CASE("a server that does not answer in time may be at work, so nobody else is asked") {
