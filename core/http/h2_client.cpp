@@ -30,7 +30,8 @@ H2ClientConnection::H2ClientConnection(std::unique_ptr<net::Stream> stream, H2Wo
                    settings.head, patience_of(settings)),
       owned_(std::move(stream)),
       settings_(settings),
-      liveness_(this->worker().wheel, this, &H2ClientConnection::ping_due) {}
+      liveness_(this->worker().wheel, this, &H2ClientConnection::ping_due),
+      greeting_(this->worker().executor, this->worker().wheel) {}
 
 H2ClientConnection::~H2ClientConnection() { let_go(); }
 
@@ -39,7 +40,40 @@ std::unique_ptr<ClientExchange> H2ClientConnection::begin() {
   return std::make_unique<H2ClientExchange>(*this);
 }
 
-bool H2ClientConnection::open() const { return phase() == Phase::open && !goodbye_ && !draining(); }
+bool H2ClientConnection::open() const { return !retired_ && takes_requests(); }
+
+bool H2ClientConnection::takes_requests() const {
+  return phase() == Phase::open && !goodbye_ && !draining();
+}
+
+void H2ClientConnection::retire() {
+  retired_ = true;
+  if (begun_ == 0) end(H2Code::no_error);
+}
+
+void H2ClientConnection::ended_exchange() {
+  if (--begun_ == 0 && retired_) end(H2Code::no_error);
+}
+
+void H2ClientConnection::settings_came() {
+  greeted_ = true;
+  greeting_.notify();
+}
+
+awaitable<Result<void>> H2ClientConnection::greeting(Steady deadline) {
+  greeting_.deadline(deadline);
+  while (!greeted_) {
+    if (phase() != Phase::open) {
+      if (failure().fault() != Fault::none) co_return failure();
+      co_return Error(Fault::closed, peer(), "closed before it said hello in HTTP/2");
+    }
+    if (greeting_.overdue()) co_return Error(Fault::timeout, peer(), "no HTTP/2 hello in time");
+    const bool goes_on = co_await greeting_.wait();
+    if (!goes_on) co_return Error(Fault::closed, Side::self, "cancelled");
+  }
+  greeting_.deadline(Steady::max());
+  co_return Result<void>();
+}
 
 std::size_t H2ClientConnection::most_streams() const {
   // Before its SETTINGS a server is taken to allow what RFC 9113 §6.5.2 recommends as the least.

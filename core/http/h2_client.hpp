@@ -4,6 +4,7 @@
 
 #include "core/http/exchange.hpp"
 #include "core/http/h2_connection.hpp"
+#include "core/http/h2_stream.hpp"
 
 namespace gatehouse::http {
 
@@ -41,17 +42,23 @@ class H2ClientConnection final : public H2Connection {
   std::size_t most_streams() const;
   /// The server takes WebSockets here (RFC 8441). Known once its SETTINGS have come.
   bool takes_websockets() const;
-  /// The server's first SETTINGS are there.
-  bool greeted() const { return greeted_; }
+  /// Returns once the server's first SETTINGS are there, so that what it allows is known. One
+  /// coroutine waits.
+  awaitable<Result<void>> greeting(Steady deadline);
+  /// No further exchange: the connection ends with the last of those that have begun.
+  void retire();
 
  private:
   friend class H2ClientExchange;
   void block_began(std::int32_t id, bool first) override;
   void block_ended(std::int32_t id, bool end_stream) override;
   void received() override;
-  void settings_came() override { greeted_ = true; }
+  void settings_came() override;
+  void left_open() override { greeting_.notify(); }
+  void ended_exchange();
   void ping_answered() override;
   void goaway_came(std::int32_t last_stream, H2Code code) override;
+  bool takes_requests() const;
   static void ping_due(void* self) noexcept;
   void watch_liveness();
 
@@ -59,7 +66,9 @@ class H2ClientConnection final : public H2Connection {
   H2ClientSettings settings_;
   net::DeadlineWheel::Entry liveness_;
   std::size_t begun_ = 0;  // exchanges alive
+  H2Waiter greeting_;
   bool greeted_ = false;
+  bool retired_ = false;
   bool goodbye_ = false;    // the server takes no more
   bool ping_sent_ = false;  // and not answered
 };

@@ -11,7 +11,7 @@ H2ClientExchange::H2ClientExchange(H2ClientConnection& connection)
 }
 
 H2ClientExchange::~H2ClientExchange() {
-  if (client() != nullptr) --client()->begun_;
+  if (client() != nullptr) client()->ended_exchange();
 }
 
 H2ClientConnection* H2ClientExchange::client() const {
@@ -23,11 +23,11 @@ H2ClientConnection* H2ClientExchange::client() const {
 awaitable<Result<void>> H2ClientExchange::send_head(const RequestHead& head) {
   if (failed()) co_return failure();
   if (id() != 0) co_return Error(Fault::bad_message, Side::self, "a second head");
-  if (client() == nullptr || !client()->open()) {
+  if (client() == nullptr || !client()->takes_requests()) {
     co_return Error(Fault::refused, peer(), "connection takes no more requests");
   }
   if (head.websocket && !client()->takes_websockets()) {
-    co_return Error(Fault::refused, peer(), "server takes no WebSockets over HTTP/2");
+    co_return Error(Fault::denied, Side::self, "server takes no WebSockets over HTTP/2");
   }
   asked_ = {.head = head.method == "HEAD", .websocket = head.websocket};
   websocket_key_ = head.fields.find("sec-websocket-key").value_or(std::string_view());

@@ -67,6 +67,7 @@ void H2Connection::leave_open(Phase next, Error why) {
   for (H2Stream* stream = first_; stream != nullptr; stream = stream->next()) {
     stream->closed(Error(Fault::closed, peer(), "connection ended"));
   }
+  left_open();
   wake_writer();
   drained_.cancel();
 }

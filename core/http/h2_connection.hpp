@@ -3,11 +3,9 @@
 #include <chrono>
 #include <unordered_map>
 
-#include "core/base/entropy.hpp"
 #include "core/http/h2_abuse.hpp"
 #include "core/http/h2_fields.hpp"
 #include "core/http/h2_session.hpp"
-#include "core/http/http_date.hpp"
 #include "core/net/deadline_wheel.hpp"
 #include "core/net/stream.hpp"
 
@@ -21,8 +19,6 @@ struct H2Worker {
   Clock& clock;
   net::DeadlineWheel& wheel;
   net::BufferPool& buffers;
-  HttpDate& date;
-  Entropy& entropy;
 };
 
 struct H2Patience {
@@ -88,6 +84,8 @@ class H2Connection : private H2Events {
   void judge_trailers(std::int32_t id, H2Stream* stream);
   /// What came in has been dealt with: act on it outside the session.
   virtual void received() = 0;
+  /// No stream goes on from here.
+  virtual void left_open() {}
 
   bool frame_began(const H2FrameHead& frame) override;
   bool field(std::int32_t stream, std::string_view name, std::string_view value) override;

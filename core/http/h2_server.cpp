@@ -23,10 +23,12 @@ H2Patience patience_of(const H2ServerSettings& settings) {
 
 }  // namespace
 
-H2ServerConnection::H2ServerConnection(net::Stream& stream, H2Worker worker,
+H2ServerConnection::H2ServerConnection(net::Stream& stream, H2ServerWorker worker,
                                        const H2ServerSettings& settings, H2Road& road)
-    : H2Connection(stream, std::move(worker), H2Session::Role::server, session_settings(settings),
+    : H2Connection(stream, worker, H2Session::Role::server, session_settings(settings),
                    settings.head, patience_of(settings)),
+      date_(worker.date),
+      entropy_(worker.entropy),
       settings_(settings),
       road_(road) {}
 
@@ -58,7 +60,7 @@ void H2ServerConnection::block_ended(std::int32_t id, bool end_stream) {
   auto exchange = std::move(opening_);
   const End end = end_stream ? End::last : End::more;
   std::string key;
-  if (block().asks_for_protocol()) key = worker().entropy.octets(16);
+  if (block().asks_for_protocol()) key = entropy_.octets(16);
   const Refusal refusal = block().request(settings_.scheme, end, key, exchange->head_);
   if (refusal) return turn_away(id, refusal, end);
   exchange->continue_wanted_ = exchange->head_.expects_continue;
@@ -86,7 +88,7 @@ void H2ServerConnection::turn_away(std::int32_t id, const Refusal& refusal, End 
     if (refusal.status == 405)
       head.fields.add("allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
     head.fields.add("cache-control", "no-store");
-    session().submit_head(id, lines().response(head, worker().date.now()), End::last);
+    session().submit_head(id, lines().response(head, date()), End::last);
     if (end == End::more) session().reset(id, H2Code::no_error);
   }
   road_.refused(refusal);

@@ -4,8 +4,10 @@
 #include <memory>
 #include <vector>
 
+#include "core/base/entropy.hpp"
 #include "core/http/exchange.hpp"
 #include "core/http/h2_connection.hpp"
+#include "core/http/http_date.hpp"
 
 namespace gatehouse::http {
 
@@ -17,6 +19,12 @@ class H2Road {
   virtual void request(std::unique_ptr<ServerExchange> exchange) = 0;
   /// One that was turned away and answered.
   virtual void refused(const Refusal& refusal) = 0;
+};
+
+/// What a worker lends the servers' ends.
+struct H2ServerWorker : H2Worker {
+  HttpDate& date;
+  Entropy& entropy;
 };
 
 struct H2ServerSettings {
@@ -40,7 +48,7 @@ class H2ServerExchange;
 /// and road outlive it, the worker its exchanges too.
 class H2ServerConnection final : public H2Connection, public ServerConnection {
  public:
-  H2ServerConnection(net::Stream& stream, H2Worker worker, const H2ServerSettings& settings,
+  H2ServerConnection(net::Stream& stream, H2ServerWorker worker, const H2ServerSettings& settings,
                      H2Road& road);
   ~H2ServerConnection() override;
 
@@ -56,6 +64,10 @@ class H2ServerConnection final : public H2Connection, public ServerConnection {
   void received() override;
   void turn_away(std::int32_t id, const Refusal& refusal, End end);
 
+  std::string_view date() { return date_.now(); }
+
+  HttpDate& date_;
+  Entropy& entropy_;
   H2ServerSettings settings_;
   H2Road& road_;
   std::unique_ptr<H2ServerExchange> opening_;  // its head is coming in

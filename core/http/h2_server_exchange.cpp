@@ -65,7 +65,7 @@ awaitable<Result<void>> H2ServerExchange::send_head(const ResponseHead& head) {
                         head.length.kind == BodyLength::Kind::none ||
                         (counted && head.length.bytes == 0);
   if (counted && !bodiless) left_ = head.length.bytes;
-  const auto lines = server()->lines().response(head, server()->worker().date.now());
+  const auto lines = server()->lines().response(head, server()->date());
   co_return submit(lines, bodiless ? End::last : End::more);
 }
 
@@ -110,8 +110,7 @@ awaitable<Result<ServerExchange::Raw>> H2ServerExchange::upgrade(const ResponseH
   Raw raw;
   if (!head_.websocket || head_sent_) co_return raw;
   if (failed()) co_return failure();
-  auto submitted =
-      submit(server()->lines().accepted(head, server()->worker().date.now()), End::more);
+  auto submitted = submit(server()->lines().accepted(head, server()->date()), End::more);
   if (!submitted) co_return submitted.error();
   H2Stream::flush();
   on_loss(H2Code::cancel);

@@ -101,8 +101,10 @@ awaitable<void> Connection::serve_h2(std::string early) {
     settings = settings_of<http::H2ServerSettings>((*held)->server(), tls_);
     settings.streams = static_cast<std::uint32_t>((*held)->server().limits.h2_streams);
   }
-  const http::H2Worker means{worker_.executor(), worker_.clock, worker_.wheel,
-                             worker_.buffers,    worker_.date,  worker_.around.entropy};
+  const http::H2ServerWorker means{
+      {worker_.executor(), worker_.clock, worker_.wheel, worker_.buffers},
+      worker_.date,
+      worker_.around.entropy};
   http::H2ServerConnection connection(*stream_, means, settings, *this);
   net::Crew transactions(worker_.executor());
   under_way_ = &transactions;

@@ -110,7 +110,7 @@ void run(std::string_view bytes, std::size_t step) {
   settings.streams = 8;
   bool over = false;
   {
-    const H2Worker worker{io.get_executor(), clock, wheel, pool, date, entropy};
+    const H2ServerWorker worker{{io.get_executor(), clock, wheel, pool}, date, entropy};
     H2ServerConnection connection(stream, worker, settings, road);
     asio::co_spawn(io, connection.run(), [&](std::exception_ptr failure) {
       require(failure == nullptr);

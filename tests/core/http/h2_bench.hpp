@@ -26,7 +26,7 @@ struct H2Bench {
     crew.stop();
     settle();
   }
-  http::H2Worker worker() { return {io.get_executor(), clock, wheel, pool, date, entropy}; }
+  http::H2ServerWorker worker() { return {{io.get_executor(), clock, wheel, pool}, date, entropy}; }
   void settle() {
     io.restart();
     io.poll();

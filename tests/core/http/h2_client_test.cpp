@@ -306,7 +306,7 @@ TEST_CASE("a WebSocket is asked for by extended CONNECT and looks like 101") {
     bench.greet();
     bench.crew.add(talk(bench.connection->begin(), head, status, accept, echoed, error));
     bench.settle();
-    CHECK(error.fault() == Fault::refused);
+    CHECK(error.fault() == Fault::denied);
   }
 }
 
