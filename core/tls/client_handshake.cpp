@@ -108,7 +108,7 @@ Result<std::shared_ptr<const ClientPolicy>> ClientPolicy::make(const Settings& s
 
 awaitable<Result<std::unique_ptr<net::Stream>>> connect_tls(
     std::unique_ptr<net::Stream> under, std::shared_ptr<const ClientPolicy> policy,
-    std::string server_name) {
+    std::string server_name, std::vector<std::string> alpn) {
   const auto& open_policy = static_cast<const OpenClientPolicy&>(*policy);
   const RecordLimits limits = open_policy.limits();
   if (const auto ready = policy->ready(); !ready) co_return ready.error();
@@ -117,6 +117,12 @@ awaitable<Result<std::unique_ptr<net::Stream>>> connect_tls(
   if (open_policy.roots()) SSL_set1_verify_cert_store(session.ssl(), open_policy.roots());
   if (!expect(session.ssl(), server_name)) {
     co_return broken("server name '" + server_name + "'");
+  }
+  if (!alpn.empty()) {
+    auto protocols = alpn_list(alpn);
+    if (!protocols) co_return protocols.error();
+    const auto size = static_cast<unsigned>(protocols->size());
+    if (SSL_set_alpn_protos(session.ssl(), octets(*protocols), size) != 0) co_return broken("ALPN");
   }
   for (;;) {
     const Session::Next next = session.shake();

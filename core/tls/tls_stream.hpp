@@ -105,8 +105,9 @@ class ClientPolicy {
 
 /// Shakes hands as a client for `server_name` (a name: SNI and verification; an IP: verification
 /// only). Errors name what failed: "certificate verify failed: self-signed certificate".
+/// `alpn`: offered in place of the policy's; empty: the policy's.
 awaitable<Result<std::unique_ptr<net::Stream>>> connect_tls(
     std::unique_ptr<net::Stream> under, std::shared_ptr<const ClientPolicy> policy,
-    std::string server_name);
+    std::string server_name, std::vector<std::string> alpn = {});
 
 }  // namespace gatehouse::tls
