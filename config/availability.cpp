@@ -9,9 +9,7 @@ namespace {
 
 bool plain_path(const std::string& value) { return !value.starts_with('~'); }
 
-bool plain_server(const std::string& value) {
-  return !value.starts_with("h2c://") && !value.starts_with("srv+");
-}
+bool plain_server(const std::string& value) { return !value.starts_with("srv+"); }
 
 /// A key path, all below it included, and what may be written there nevertheless: the values that
 /// ask for nothing (`accepted`), or those a rule lets pass. An empty list or table asks for
@@ -41,8 +39,8 @@ const std::vector<Row>& rows() {
       {"acme.dns", {}, "the DNS challenges are"},
       {"certificate", {}, "certificates for other servers are"},
       {"hooks", {}, "hooks are"},
-      {"backend.*.servers", {}, "h2c:// and srv+http:// servers are", plain_server},
-      {"site|site.route.backend", {}, "h2c:// and srv+http:// servers are", plain_server},
+      {"backend.*.servers", {}, "srv+http:// servers are", plain_server},
+      {"site|site.route.backend", {}, "srv+http:// servers are", plain_server},
       {"backend.*.health.path", {""}, "active health checks are"},
       {"site.tls.hsts", {""}, "hsts is"},
       {"site|site.route.path", {}, "regular expressions are", plain_path},

@@ -104,6 +104,15 @@ Remedy remedy(const Failure& failure) {
       return answer;
 
     case Progress::request_sent:
+      if (failure.fault == Fault::refused && failure.replayable) {
+        // A stream that the server has surely not looked at (RFC 9113 §8.7): any method goes again.
+        if (!failure.retried_stale) {
+          answer.retry = Retry::fresh_connection;
+        } else if (failure.server_left) {
+          answer.retry = Retry::next_server;
+        }
+        return answer;
+      }
       if (stale(failure)) {
         answer.retry = Retry::fresh_connection;
         return answer;

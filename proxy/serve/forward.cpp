@@ -58,7 +58,7 @@ awaitable<Result<void>> Journey::attempt() {
     request_.authority = request_.fields.keep(pool_->server().authority);
   }
 
-  ClientWatch watch(worker_.wheel, client_, held.stream());
+  ClientWatch watch(worker_.wheel, client_, held.exchange());
   progress_ = Progress::request_sent;
   auto done = co_await converse(held);
   nothing_written_ = held.exchange().bytes_sent() == 0;
@@ -85,11 +85,11 @@ awaitable<Result<Lease>> Journey::lease() {
     slot_ = std::move(choice.slot);
     probe_ = choice.probe;
     facts_.server = pool_->server().text;
-    auto idle = Pool::take_idle(pool_);
+    auto idle = Pool::take_idle(pool_, need());
     if (idle) co_return std::move(*idle);
   }
   std::string opening = introduction(*plan_, facts_);
-  auto fresh = co_await Pool::dial(pool_, std::move(opening));
+  auto fresh = co_await Pool::dial(pool_, need(), std::move(opening));
   co_return fresh;
 }
 

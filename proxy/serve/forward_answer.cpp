@@ -36,7 +36,7 @@ awaitable<Result<void>> Journey::relay_answer(Lease& lease) {
     const std::string told = "answered " + std::to_string(head.status);
     co_return Error(Fault::refused, Side::server, told);
   }
-  lease.stream().deadline(Want::read, Steady::max());
+  lease.exchange().deadline(Want::read, Steady::max());
   facts_.backend_time = worker_.clock.steady() - began_;
   const bool ailing = plan_->retry_on.covers(head.status);
   if (ailing) {

@@ -20,7 +20,7 @@ awaitable<Result<void>> Journey::read_piece() {
 awaitable<Result<void>> Journey::send_request(Lease& lease) {
   http::ClientExchange& server = lease.exchange();
   const auto write_idle = facts_.snapshot->server().timeouts.write_idle;
-  lease.stream().deadline(Want::write, worker_.clock.steady() + write_idle);
+  lease.exchange().deadline(Want::write, worker_.clock.steady() + write_idle);
   auto sent = co_await server.send_head(request_);
   if (!sent || !has_body(request_)) co_return sent;
   bool have_piece = pieces_read_ == 1;
@@ -34,7 +34,7 @@ awaitable<Result<void>> Journey::send_request(Lease& lease) {
       if (!read) co_return read.error();
     }
     have_piece = false;
-    lease.stream().deadline(Want::write, worker_.clock.steady() + write_idle);
+    lease.exchange().deadline(Want::write, worker_.clock.steady() + write_idle);
     auto passed = co_await pass_piece(server, piece_);
     if (!passed || piece_.last) co_return passed;
   }
@@ -55,7 +55,7 @@ awaitable<Error> Journey::send_request_and_park(Lease& lease) {
 /// From here on the server's time runs.
 void Journey::expect_answer(Lease& lease) {
   if (plan_->response_timeout.count() == 0 || progress_ == Progress::forwarded) return;
-  lease.stream().deadline(Want::read, worker_.clock.steady() + plan_->response_timeout);
+  lease.exchange().deadline(Want::read, worker_.clock.steady() + plan_->response_timeout);
 }
 
 }  // namespace gatehouse::serve::detail

@@ -58,7 +58,7 @@ awaitable<Result<Lease>> Approach::reach() {
     ++facts_.attempts;
     facts_.server = pool->server().text;
     std::string opening = introduction(*plan_, facts_);
-    auto leased = co_await backend::Pool::dial(pool, std::move(opening));
+    auto leased = co_await backend::Pool::dial(pool, backend::Need::octets, std::move(opening));
     if (leased) {
       backend_->served(*pool, choice->probe);
       facts_.backend_time = worker_.clock.steady() - facts_.began;

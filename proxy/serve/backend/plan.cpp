@@ -51,7 +51,7 @@ Result<std::string> read_files(const config::BackendTls& tls,
 Result<Trust> trust_for(const config::BackendTls& tls, Policies& made) {
   tls::ClientPolicy::Settings settings;
   settings.verify = tls.verify;
-  settings.alpn = {"http/1.1"};
+  settings.alpn = {"h2", "http/1.1"};
   auto files = read_files(tls, settings);
   if (!files) return files.error();
   std::string digest = hex(tls::sha256(*files));
@@ -78,6 +78,7 @@ Result<ServerPlan> plan_server(const config::BackendServer& from, const config::
   switch (from.scheme) {
     case Scheme::http:
     case Scheme::https:
+    case Scheme::h2c:
       plan.target.host = from.host;
       plan.target.port = from.port;
       plan.authority = plan.target.text();
@@ -86,14 +87,18 @@ Result<ServerPlan> plan_server(const config::BackendServer& from, const config::
       plan.target.unix_path = from.host;
       plan.authority = "localhost";
       break;
-    case Scheme::h2c:
     case Scheme::srv_http:
       return refused(from.text + ": this kind of server is not available in this version");
   }
   plan.identity = plan.target.text();
+  if (from.scheme == Scheme::h2c) {
+    plan.protocol = Protocol::h2;
+    plan.identity += " h2c";
+  }
   if (from.scheme == Scheme::https) {
     auto trust = trust_for(tls, policies);
     if (!trust) return std::move(trust).error().within(from.text);
+    plan.protocol = Protocol::by_server;
     plan.tls = trust->policy;
     plan.server_name = tls.server_name.empty() ? from.host : tls.server_name;
     plan.identity += tls.verify ? " tls " : " tls-unverified ";

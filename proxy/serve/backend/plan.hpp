@@ -18,12 +18,20 @@
 
 namespace gatehouse::serve::backend {
 
+/// What a server is spoken to in.
+enum class Protocol : std::uint8_t {
+  h1,
+  h2,         // from the first octet: h2c
+  by_server,  // what its TLS chooses by ALPN
+};
+
 /// One server of a backend, made ready to be dialled.
 struct ServerPlan {
   std::string text;       // as written in the config
   std::string identity;   // equal for the same address reached the same way: connections carry over
   std::string authority;  // a Host for clients that sent none
   net::Target target;
+  Protocol protocol = Protocol::h1;
   std::shared_ptr<const tls::ClientPolicy> tls;  // null: plain
   std::string server_name;                       // verified, and sent as SNI where it is a name
   std::uint32_t weight = 1;

@@ -15,6 +15,10 @@ using Connection = http::H1ClientConnection;
 using namespace std::chrono_literals;
 
 constexpr auto sweep_every = 1s;
+// Servers of gRPC take it amiss when a silent connection is asked for a sign of life more often
+// than every five minutes. A host that is gone is found by TCP's own probes.
+constexpr auto ping_every = 6min;
+constexpr std::size_t most_streams = 100;  // of one connection, where the server allows as many
 
 /// A server that vanished without a word would otherwise hold its answer, or a tunnel, for ever.
 void keep_alive(int fd) {
@@ -39,6 +43,7 @@ Lease& Lease::operator=(Lease&& other) noexcept {
   if (this == &other) return *this;
   release();
   pool_ = std::move(other.pool_);
+  stream_ = std::move(other.stream_);
   connection_ = std::move(other.connection_);
   address_ = other.address_;
   reused_ = other.reused_;
@@ -48,6 +53,7 @@ Lease& Lease::operator=(Lease&& other) noexcept {
 void Lease::release() {
   if (!pool_) return;
   --pool_->standing_.in_flight;
+  stream_.reset();
   connection_.reset();
   pool_.reset();
 }
@@ -71,12 +77,55 @@ Pool::Pool(const Means& means, std::shared_ptr<const Plan> plan, const ServerPla
   standing_.hash = stable_hash(server.text);
 }
 
-std::optional<Lease> Pool::take_idle(const std::shared_ptr<Pool>& pool) {
+/// What others that need a connection wait for.
+struct Pool::Dialling {
+  explicit Dialling(const Pool& pool) : over(pool.means_.crew.executor(), Steady::max()) {}
+  asio::steady_timer over;  // a condition
+  std::optional<Error> failure;
+
+  /// The one who dials. However that ends, the others go on.
+  class Turn {
+   public:
+    explicit Turn(Pool& pool) : pool_(pool), dialling_(std::make_shared<Dialling>(pool)) {
+      pool_.dialling_ = dialling_;
+    }
+    Turn(const Turn&) = delete;
+    Turn& operator=(const Turn&) = delete;
+    ~Turn() {
+      if (pool_.dialling_ == dialling_) pool_.dialling_ = nullptr;
+      dialling_->over.cancel();
+    }
+    void failed(const Error& why) { dialling_->failure = why; }
+
+   private:
+    Pool& pool_;
+    std::shared_ptr<Dialling> dialling_;
+  };
+};
+
+/// The oldest connection that has room: few of them, well used.
+bool Pool::take_stream(const std::shared_ptr<Pool>& pool, Need need, Lease& into) {
+  if (pool->shared_.empty()) return false;
+  std::erase_if(pool->shared_, [](const auto& shared) { return !shared->connection().open(); });
+  for (const auto& shared : pool->shared_) {
+    if (need == Need::websocket && !shared->connection().takes_websockets()) continue;
+    const bool used = shared->used();
+    into.stream_ = shared->begin();
+    if (!into.stream_) continue;
+    into.address_ = shared->address();
+    into.reused_ = used;
+    return true;
+  }
+  return false;
+}
+
+std::optional<Lease> Pool::take_idle(const std::shared_ptr<Pool>& pool, Need need) {
+  Lease lease(pool);
+  if (take_stream(pool, need, lease)) return lease;
   while (!pool->idle_.empty()) {
     Idle newest = std::move(pool->idle_.back());
     pool->idle_.pop_back();
     if (!newest.connection->quiet()) continue;  // closed by the server, or it spoke unasked
-    Lease lease(pool);
     lease.connection_ = std::move(newest.connection);
     lease.address_ = newest.address;
     lease.reused_ = true;
@@ -104,7 +153,12 @@ void Pool::sweep(void* self) noexcept {
     return now - idle.since >= pool.plan_->idle_timeout || !idle.connection->quiet() ||
            !pool.addresses_->lead_to(idle.address);
   });
-  if (pool.idle_.empty()) return;
+  std::erase_if(pool.shared_, [&](const auto& shared) {
+    const bool elsewhere = !pool.addresses_->lead_to(shared->address());
+    if (elsewhere) shared->connection().retire();
+    return elsewhere || !shared->connection().open();
+  });
+  if (pool.idle_.empty() && pool.shared_.empty()) return;
   // Connections that live on would hide for ever that the name leads elsewhere.
   Addresses::refresh_when_due(pool.addresses_);
   pool.sweeping_.set(now + sweep_every);
@@ -140,17 +194,58 @@ void Pool::update(std::shared_ptr<const Plan> plan, const ServerPlan& server) {
 void Pool::retire() {
   retired_ = true;
   idle_.clear();
+  for (const auto& shared : shared_) shared->connection().retire();
+  shared_.clear();
   sweeping_.set(Steady::max());
 }
 
-awaitable<Result<Lease>> Pool::dial(std::shared_ptr<Pool> pool, std::string introduction) {
-  const Steady deadline = pool->means_.clock.steady() + pool->plan_->connect_timeout;
+/// Whether a new connection may turn out to serve more than one request.
+bool Pool::may_share(Need need) const {
+  if (need == Need::octets || plan_->proxy_protocol != 0) return false;  // one client's alone
+  switch (server_->protocol) {
+    case Protocol::h1:
+      return false;
+    case Protocol::h2:
+      return true;
+    case Protocol::by_server:
+      return need == Need::exchange && !chose_h1_;
+  }
+  return false;
+}
+
+awaitable<Result<Lease>> Pool::dial(std::shared_ptr<Pool> pool, Need need,
+                                    std::string introduction) {
   Lease lease(pool);  // counts as in flight from here on
+  while (pool->may_share(need)) {
+    if (take_stream(pool, need, lease)) co_return lease;
+    const auto other = pool->dialling_;
+    if (!other) break;
+    co_await other->over.async_wait(as_result);
+    const auto state = co_await asio::this_coro::cancellation_state;
+    if (state.cancelled() != asio::cancellation_type::none) {
+      co_return Error(Fault::closed, Side::self, "cancelled");
+    }
+    if (other->failure) co_return *other->failure;
+  }
+  std::optional<Dialling::Turn> turn;
+  if (pool->may_share(need)) turn.emplace(*pool);
+  auto connected = co_await connect(pool, need, std::move(introduction), lease);
+  if (!connected) {
+    if (turn) turn->failed(connected.error());
+    co_return connected.error();
+  }
+  co_return lease;
+}
+
+awaitable<Result<void>> Pool::connect(std::shared_ptr<Pool> pool, Need need,
+                                      std::string introduction, Lease& into) {
+  const Steady deadline = pool->means_.clock.steady() + pool->plan_->connect_timeout;
   const auto policy = pool->server_->tls;
   const std::string server_name = pool->server_->server_name;
+  bool h2 = pool->server_->protocol == Protocol::h2 && need != Need::octets;
   auto way = co_await Addresses::connect(pool->addresses_, deadline);
   if (!way) co_return way.error();
-  lease.address_ = way->address;
+  into.address_ = way->address;
   std::unique_ptr<net::Stream> stream = std::move(way->stream);
   keep_alive(stream->descriptor());
   stream->deadline(net::Want::read, deadline);
@@ -158,20 +253,70 @@ awaitable<Result<Lease>> Pool::dial(std::shared_ptr<Pool> pool, std::string intr
   auto introduced = co_await stream->write(introduction);
   if (!introduced) co_return std::move(introduced).error().within("dial " + pool->server_->text);
   if (policy) {
-    auto secured = co_await tls::connect_tls(std::move(stream), policy, server_name);
+    // HTTP/2 to a server that is not known to take WebSockets over it would be of no use.
+    std::vector<std::string> alpn;
+    if (need != Need::exchange) alpn.emplace_back("http/1.1");
+    auto secured =
+        co_await tls::connect_tls(std::move(stream), policy, server_name, std::move(alpn));
     if (!secured) {
-      pool->addresses_->failed(lease.address_);
+      pool->addresses_->failed(into.address_);
       net::Target at = pool->server_->target;
-      at.host = lease.address_.to_string();
+      at.host = into.address_.to_string();
       const std::string doing = "dial " + at.text() + " as " + server_name;
       co_return std::move(secured).error().within(doing);
     }
     stream = std::move(*secured);
+    const tls::SessionFacts* const facts = tls::facts_of(*stream);
+    h2 = facts != nullptr && facts->alpn == "h2";
+    if (need == Need::exchange) pool->chose_h1_ = !h2;
   }
   stream->deadline(net::Want::read, Steady::max());
   stream->deadline(net::Want::write, Steady::max());
-  lease.connection_ = std::make_unique<Connection>(std::move(stream), pool->means_.buffers);
-  co_return lease;
+  if (h2) {
+    auto shared = co_await share(pool, std::move(stream), need, deadline, into);
+    co_return shared;
+  }
+  into.connection_ = std::make_unique<Connection>(std::move(stream), pool->means_.buffers);
+  co_return Result<void>();
+}
+
+/// Makes an HTTP/2 connection of the stream and takes the first of its exchanges. The server's
+/// SETTINGS are waited for: what they allow is known then, and that it speaks HTTP/2 at all.
+awaitable<Result<void>> Pool::share(std::shared_ptr<Pool> pool, std::unique_ptr<net::Stream> stream,
+                                    Need need, Steady deadline, Lease& into) {
+  http::H2ClientSettings settings;
+  settings.streams = most_streams;
+  settings.idle = pool->plan_->idle_timeout;
+  settings.ping_every = ping_every;
+  settings.scheme = pool->server_->tls ? "https" : "http";
+  auto shared = std::make_shared<Shared>(pool->means_, std::move(stream), into.address_, settings);
+  struct Unkept {
+    Shared* shared;
+    ~Unkept() {
+      if (shared != nullptr) shared->connection().retire();
+    }
+  };
+  Unkept unkept{shared.get()};
+  pool->means_.crew.add(Shared::serve(shared));
+  auto greeted = co_await shared->connection().greeting(deadline);
+  if (!greeted) {
+    pool->addresses_->failed(into.address_);
+    co_return std::move(greeted).error().within("dial " + pool->server_->text);
+  }
+  if (pool->retired_ || pool->plan_->proxy_protocol != 0) {
+    into.stream_ = shared->begin();  // ends with it
+  } else {
+    unkept.shared = nullptr;
+    pool->shared_.push_back(shared);
+    const Steady now = pool->means_.clock.steady();
+    if (pool->sweeping_.due() == Steady::max()) pool->sweeping_.set(now + sweep_every);
+    if (need == Need::websocket && !shared->connection().takes_websockets()) {
+      co_return Error(Fault::denied, Side::self, "server takes no WebSockets over HTTP/2");
+    }
+    into.stream_ = shared->begin();
+  }
+  if (into.stream_) co_return Result<void>();
+  co_return Error(Fault::refused, Side::server, "server allows no stream");
 }
 
 }  // namespace gatehouse::serve::backend

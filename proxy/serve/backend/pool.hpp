@@ -12,20 +12,29 @@
 #include "proxy/serve/backend/balance.hpp"
 #include "proxy/serve/backend/means.hpp"
 #include "proxy/serve/backend/plan.hpp"
+#include "proxy/serve/backend/shared.hpp"
 
 namespace gatehouse::serve::backend {
 
 class Pool;
 
-/// A connection to a server, held for one request. Closes it when it dies: only give_back(), after
-/// a clean answer, keeps it. The pool it came from may be retired meanwhile.
+/// What is asked of a connection.
+enum class Need : std::uint8_t {
+  exchange,
+  websocket,
+  octets,  // it carries what is none of our business: stream() of a new one
+};
+
+/// A connection to a server, or a stream of one, held for one request. Closes it when it dies: only
+/// give_back(), after a clean answer, keeps it. The pool it came from may be retired meanwhile.
 class Lease {
  public:
   Lease(Lease&&) noexcept = default;
   Lease& operator=(Lease&& other) noexcept;
   ~Lease() { release(); }
 
-  http::ClientExchange& exchange() { return *connection_; }
+  http::ClientExchange& exchange() { return stream_ ? *stream_ : *connection_; }
+  /// Of Need::octets.
   net::Stream& stream() { return connection_->stream(); }
   /// It has carried requests before, so the server may have closed it without our seeing it.
   bool reused() const { return reused_; }
@@ -38,15 +47,16 @@ class Lease {
   explicit Lease(std::shared_ptr<Pool> pool);
   void release();
 
-  std::shared_ptr<Pool> pool_;  // null: released
-  std::unique_ptr<http::H1ClientConnection> connection_;
+  std::shared_ptr<Pool> pool_;                    // null: released
+  std::unique_ptr<http::ClientExchange> stream_;  // HTTP/2; its connection stays with the pool
+  std::unique_ptr<http::H1ClientConnection> connection_;  // HTTP/1
   boost::asio::ip::address address_;
   bool reused_ = false;
 };
 
-/// The connections to one server from one worker: idle ones, newest first, and how the server has
-/// been doing. Touch it on its worker only. Lives as long as a lease of it, even after its server
-/// left the config.
+/// The connections to one server from one worker, and how the server has been doing: idle ones of
+/// HTTP/1, newest first, and those of HTTP/2, which carry many requests at once. Touch it on its
+/// worker only. Lives as long as a lease of it, even after its server left the config.
 /// Invariant: an idle connection has no byte unread, no request in flight and no buffer.
 class Pool {
  public:
@@ -54,12 +64,16 @@ class Pool {
   Pool(const Pool&) = delete;
   Pool& operator=(const Pool&) = delete;
 
-  /// The newest idle connection that is still alive. No wait, no frame: most requests end here.
-  static std::optional<Lease> take_idle(const std::shared_ptr<Pool>& pool);
-  /// A new connection, ready for a request. Errors: nothing of it was sent. `introduction` is said
+  /// A stream of an HTTP/2 connection that has room, else the newest idle connection that is still
+  /// alive. No wait, no frame: most requests end here.
+  static std::optional<Lease> take_idle(const std::shared_ptr<Pool>& pool,
+                                        Need need = Need::exchange);
+  /// A new connection, ready for a request, or a stream of one: requests that come while an HTTP/2
+  /// connection is being made wait for it. Errors: nothing of it was sent. `introduction` is said
   /// before anything else, TLS included: it tells the server who its client is, so that the
   /// connection is never given to another one.
-  static awaitable<Result<Lease>> dial(std::shared_ptr<Pool> pool, std::string introduction = {});
+  static awaitable<Result<Lease>> dial(std::shared_ptr<Pool> pool, Need need = Need::exchange,
+                                       std::string introduction = {});
 
   const ServerPlan& server() const { return *server_; }
   const Standing& standing() const { return standing_; }
@@ -74,6 +88,8 @@ class Pool {
   void retire();
 
   std::size_t idle() const { return idle_.size(); }
+  /// HTTP/2 connections.
+  std::size_t shared() const { return shared_.size(); }
 
  private:
   friend class Lease;
@@ -84,6 +100,15 @@ class Pool {
     Steady since;
   };
 
+  struct Dialling;
+
+  static bool take_stream(const std::shared_ptr<Pool>& pool, Need need, Lease& into);
+  static awaitable<Result<void>> connect(std::shared_ptr<Pool> pool, Need need,
+                                         std::string introduction, Lease& into);
+  static awaitable<Result<void>> share(std::shared_ptr<Pool> pool,
+                                       std::unique_ptr<net::Stream> stream, Need need,
+                                       Steady deadline, Lease& into);
+  bool may_share(Need need) const;
   void take_back(std::unique_ptr<http::H1ClientConnection> connection, const Address& address);
   static void sweep(void* pool) noexcept;
 
@@ -95,6 +120,9 @@ class Pool {
   std::uint32_t failures_ = 0;  // in a row
   bool retired_ = false;
   std::vector<Idle> idle_;
+  std::vector<std::shared_ptr<Shared>> shared_;
+  std::shared_ptr<Dialling> dialling_;  // a connection that others wait for; null: none
+  bool chose_h1_ = false;               // the server did, last time
   std::shared_ptr<Addresses> addresses_;
   net::DeadlineWheel::Entry sweeping_;
 };

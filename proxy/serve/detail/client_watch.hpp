@@ -8,10 +8,10 @@
 namespace gatehouse::serve::detail {
 
 /// Looks every now and then whether the client is still there while we wait for its server, and
-/// closes the server's connection when it is not. Costs a request two pointer writes.
+/// gives the server's answer up when it is not. Costs a request two pointer writes.
 class ClientWatch {
  public:
-  ClientWatch(net::DeadlineWheel& wheel, http::ServerExchange& client, net::Stream& server)
+  ClientWatch(net::DeadlineWheel& wheel, http::ServerExchange& client, http::ClientExchange& server)
       : wheel_(wheel), client_(client), server_(server), entry_(wheel, this, &ClientWatch::look) {
     entry_.set(wheel_.clock().steady() + every);
   }
@@ -23,7 +23,7 @@ class ClientWatch {
     auto& watch = *static_cast<ClientWatch*>(self);
     watch.gone_ = watch.client_.client_gone();
     if (watch.gone_) {
-      watch.server_.close();
+      watch.server_.abort();
     } else {
       watch.entry_.set(watch.wheel_.clock().steady() + every);
     }
@@ -31,7 +31,7 @@ class ClientWatch {
 
   net::DeadlineWheel& wheel_;
   http::ServerExchange& client_;
-  net::Stream& server_;
+  http::ClientExchange& server_;
   net::DeadlineWheel::Entry entry_;
   bool gone_ = false;
 };

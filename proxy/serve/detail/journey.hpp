@@ -35,6 +35,9 @@ class Journey {
   awaitable<Result<backend::Choice>> queue();
   Error no_server(backend::Choice::Kind kind);
   awaitable<Result<void>> converse(backend::Lease& lease);
+  backend::Need need() const {
+    return request_.websocket ? backend::Need::websocket : backend::Need::exchange;
+  }
   Failure describe(const Error& error) const;
   bool again(const Remedy& remedy);
   bool repeats(int status);

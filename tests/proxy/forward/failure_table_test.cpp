@@ -23,6 +23,21 @@ Failure failure(Fault fault, Progress progress) {
 
 }  // namespace
 
+TEST_CASE("a stream that its server refused unseen goes again, whatever its method") {
+  Failure refused = failure(Fault::refused, Progress::request_sent);
+  refused.idempotent = false;
+  CHECK(remedy(refused).retry == Retry::fresh_connection);
+  CHECK_FALSE(remedy(refused).server_failed);
+  refused.retried_stale = true;
+  CHECK(remedy(refused).retry == Retry::next_server);
+  refused.server_left = false;
+  CHECK(remedy(refused).retry == Retry::no);
+  CHECK(remedy(refused).status == 502);
+  refused.retried_stale = false;
+  refused.replayable = false;
+  CHECK(remedy(refused).retry == Retry::no);
+}
+
 TEST_CASE("the client's own failures are answered once and end its connection") {
   struct Row {
     Fault fault;
