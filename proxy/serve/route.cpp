@@ -5,6 +5,7 @@
 
 #include "core/base/bytes.hpp"
 #include "proxy/serve/handlers/chain.hpp"
+#include "proxy/serve/handlers/compressed_exchange.hpp"
 
 namespace gatehouse::serve {
 namespace {
@@ -118,7 +119,8 @@ Route::Route(const config::Route& from, const Site& owner, std::size_t place)
       site(owner),
       index(place),
       name(from.path.empty() ? "*" : from.path.front()),
-      steps(steps_of(from)) {
+      steps(steps_of(from)),
+      codings(codings_of(from)) {
   for (const std::string& path : from.path) paths.emplace_back(path);
   if (from.redirect) redirect_to = Template(from.redirect->to);
 }

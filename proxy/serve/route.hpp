@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "config/model.hpp"
+#include "core/http/content_coding.hpp"
 #include "core/http/message.hpp"
 #include "proxy/serve/template.hpp"
 
@@ -50,8 +51,9 @@ struct Route {
   std::size_t index;  // place in the site, from 0
   std::string name;   // for logs: its first path, or "*"
   std::vector<PathPattern> paths;
-  std::vector<const Step*> steps;  // its handlers in their order; empty: it only forwards
-  Template redirect_to;            // of `redirect`
+  std::vector<const Step*> steps;     // its handlers in their order; empty: it only forwards
+  std::vector<http::Coding> codings;  // of `compress`, the most wanted first
+  Template redirect_to;               // of `redirect`
 };
 
 }  // namespace gatehouse::serve

@@ -17,6 +17,7 @@
 #include "core/base/entropy.hpp"
 #include "core/base/helper_pool.hpp"
 #include "core/base/worker_cell.hpp"
+#include "core/http/encoder.hpp"
 #include "core/http/http_date.hpp"
 #include "core/net/buffer_pool.hpp"
 #include "core/net/crew.hpp"
@@ -100,6 +101,7 @@ class Worker {
   net::DeadlineWheel wheel;
   net::BufferPool buffers;
   http::HttpDate date;
+  http::Encoders encoders;
   WorkerCell<Snapshot> snapshot;
   tls::CertificateIndex certificates;
   acme::ChallengeBoard challenges;

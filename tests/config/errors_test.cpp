@@ -331,8 +331,6 @@ TEST_CASE("a key of a feature that does not exist yet is refused, and its off va
   const auto in_site = [](const std::string& line) {
     return problems(good_site + line + "\n", {}, Features::this_version);
   };
-  CHECK(in_site("compress = \"gzip\"") ==
-        Strings{"g.toml:4:1: 'compress': compress is not available in this version"});
   CHECK(in_site("path = [\"/a\", \"~ ^/b\"]") ==
         Strings{"g.toml:4:1: 'path': regular expressions are not available in this version"});
   CHECK(in_site("[[site.route]]\nmax_in_flight = 3") ==

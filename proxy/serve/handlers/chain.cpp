@@ -3,10 +3,12 @@
 #include <array>
 
 #include "proxy/serve/forward.hpp"
+#include "proxy/serve/handlers/compressed_exchange.hpp"
 #include "proxy/serve/handlers/redirect.hpp"
 #include "proxy/serve/handlers/respond.hpp"
 #include "proxy/serve/handlers/status.hpp"
 #include "proxy/serve/handlers/visit.hpp"
+#include "proxy/serve/worker.hpp"
 
 namespace gatehouse::serve {
 namespace {
@@ -72,12 +74,26 @@ awaitable<void> to_server(Visit& visit) {
   return forward(visit.worker, visit.exchange, visit.route, visit.facts);
 }
 
-awaitable<void> take_steps(Visit& visit) {
-  for (const Step* const step : visit.route.steps) {
+awaitable<void> walk(Worker& worker, http::ServerExchange& exchange, const Route& route,
+                     RequestFacts& facts) {
+  Visit visit{worker, exchange, route, facts};
+  if (longer_than(visit.request().length, facts.snapshot->server().limits.body)) {
+    const Refusal refusal{.status = 413, .reason = "too_large"};
+    co_await refuse(visit, refusal);
+    co_return;
+  }
+  for (const Step* const step : route.steps) {
     const bool answered = co_await take(*step, visit);
     if (answered) co_return;
   }
   co_await to_server(visit);
+}
+
+awaitable<void> walk_compressed(Worker& worker, http::ServerExchange& exchange, const Route& route,
+                                RequestFacts& facts) {
+  const CompressMeans means{worker.encoders, worker.buffers};
+  CompressedExchange compressed(exchange, means, route.codings);
+  co_await walk(worker, compressed, route, facts);
 }
 
 }  // namespace
@@ -92,15 +108,8 @@ std::vector<const Step*> steps_of(const config::Route& route) {
 
 awaitable<void> run_handlers(Worker& worker, http::ServerExchange& exchange, const Route& route,
                              RequestFacts& facts) {
-  Visit visit{worker, exchange, route, facts};
-  if (longer_than(exchange.request().length, facts.snapshot->server().limits.body)) {
-    const Refusal refusal{.status = 413, .reason = "too_large"};
-    co_await refuse(visit, refusal);
-  } else if (route.steps.empty()) {
-    co_await to_server(visit);
-  } else {
-    co_await take_steps(visit);
-  }
+  if (route.codings.empty()) return walk(worker, exchange, route, facts);
+  return walk_compressed(worker, exchange, route, facts);
 }
 
 }  // namespace gatehouse::serve

@@ -1,14 +1,14 @@
 #include "core/http/encoder.hpp"
 
-#include <brotli/decode.h>
 #include <doctest/doctest.h>
-#include <zlib.h>
-#include <zstd.h>
 
 #include <string>
 #include <vector>
 
+#include "tests/support/decode.hpp"
+
 using namespace gatehouse::http;
+using gatehouse::test::decoded;
 using Until = Encoder::Until;
 
 namespace {
@@ -23,61 +23,6 @@ std::string sample(std::size_t octets) {
   }
   text.resize(octets);
   return text;
-}
-
-std::string gunzip(const std::string& in) {
-  z_stream stream{};
-  REQUIRE(inflateInit2(&stream, 15 + 16) == Z_OK);
-  std::string out(16 * 1024 * 1024, '\0');
-  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(in.data()));
-  stream.avail_in = static_cast<uInt>(in.size());
-  stream.next_out = reinterpret_cast<Bytef*>(out.data());
-  stream.avail_out = static_cast<uInt>(out.size());
-  inflate(&stream, Z_SYNC_FLUSH);
-  out.resize(stream.total_out);
-  inflateEnd(&stream);
-  return out;
-}
-
-std::string unbrotli(const std::string& in) {
-  BrotliDecoderState* state = BrotliDecoderCreateInstance(nullptr, nullptr, nullptr);
-  std::string out(16 * 1024 * 1024, '\0');
-  std::size_t in_left = in.size();
-  std::size_t room = out.size();
-  const auto* next_in = reinterpret_cast<const std::uint8_t*>(in.data());
-  auto* next_out = reinterpret_cast<std::uint8_t*>(out.data());
-  BrotliDecoderDecompressStream(state, &in_left, &next_in, &room, &next_out, nullptr);
-  BrotliDecoderDestroyInstance(state);
-  out.resize(out.size() - room);
-  return out;
-}
-
-std::string unzstd(const std::string& in) {
-  ZSTD_DCtx* stream = ZSTD_createDCtx();
-  std::string out(16 * 1024 * 1024, '\0');
-  ZSTD_inBuffer from{in.data(), in.size(), 0};
-  ZSTD_outBuffer to{out.data(), out.size(), 0};
-  while (from.pos < from.size) {
-    if (ZSTD_isError(ZSTD_decompressStream(stream, &to, &from))) break;
-  }
-  ZSTD_freeDCtx(stream);
-  out.resize(to.pos);
-  return out;
-}
-
-/// As much of the body as can be read of what came so far.
-std::string decoded(Coding coding, const std::string& in) {
-  switch (coding) {
-    case Coding::identity:
-      return in;
-    case Coding::gzip:
-      return gunzip(in);
-    case Coding::br:
-      return unbrotli(in);
-    case Coding::zstd:
-      return unzstd(in);
-  }
-  return {};
 }
 
 std::string encode(const Encoders::Loan& encoder, std::string_view piece, Until until,
