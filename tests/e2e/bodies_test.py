@@ -162,5 +162,32 @@ class Compression(Bodies):
         self.assertFalse(out.endswith(b"0\r\n\r\n"))
 
 
+class Buffering(Bodies):
+    def test_a_slow_body_reaches_the_backend_at_once_and_with_its_length(self):
+        self.backend = Backend(self.scene)
+        self.gatehouse('buffer_request = "64KiB"', self.backend.port)
+        with socket.create_connection(("127.0.0.1", self.port), timeout=30 * PATIENCE) as s:
+            s.sendall(b"POST / HTTP/1.1\r\nHost: app.localhost\r\nTransfer-Encoding: chunked\r\n"
+                      b"Connection: close\r\n\r\n")
+            for piece in (b"hel", b"lo ", b"you"):
+                s.sendall(b"%x\r\n%s\r\n" % (len(piece), piece))
+                self.assertEqual(self.backend.requests, [])
+            s.sendall(b"0\r\n\r\n")
+            out = b""
+            while piece := s.recv(65536):
+                out += piece
+        self.assertIn(b'"hello you"', out)
+        self.assertEqual(self.backend.requests[0][2]["Content-Length"], "9")
+        self.assertNotIn("Transfer-Encoding", self.backend.requests[0][2])
+
+    def test_a_body_longer_than_the_buffer_arrives_whole(self):
+        self.backend = Backend(self.scene)
+        self.gatehouse('buffer_request = "64KiB"', self.backend.port)
+        body = random.Random(3).randbytes(1_000_000).replace(b'"', b"'")
+        status, _, answer = http_get(self.port, "app.localhost", method="POST", body=body)
+        self.assertEqual(status, 200)
+        self.assertEqual(json.loads(answer)["body"].encode("latin-1"), body)
+
+
 if __name__ == "__main__":
     main()

@@ -3,6 +3,7 @@
 #include <array>
 
 #include "proxy/serve/forward.hpp"
+#include "proxy/serve/handlers/buffered_request.hpp"
 #include "proxy/serve/handlers/compressed_exchange.hpp"
 #include "proxy/serve/handlers/redirect.hpp"
 #include "proxy/serve/handlers/respond.hpp"
@@ -71,6 +72,7 @@ awaitable<bool> take(const Step& step, Visit& visit) {
 /// The end of the road: a server, or nothing.
 awaitable<void> to_server(Visit& visit) {
   if (visit.settings().backend.empty()) return send_status(visit.exchange, visit.facts, 404);
+  if (visit.settings().buffer_request != 0) return forward_buffered(visit);
   return forward(visit.worker, visit.exchange, visit.route, visit.facts);
 }
 
