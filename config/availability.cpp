@@ -52,7 +52,6 @@ const std::vector<Row>& rows() {
       {"site|site.route.rate_limit", {}, "rate_limit is"},
       {"site|site.route.max_in_flight", {"0"}, "max_in_flight is"},
       {"site|site.route.basic_auth", {}, "basic_auth is"},
-      {"site|site.route.forward_auth", {}, "forward_auth is"},
       {"site|site.route.strip_prefix", {""}, "strip_prefix is"},
       {"site|site.route.add_prefix", {""}, "add_prefix is"},
       {"site|site.route.rewrite", {}, "rewrite is"},

@@ -4,7 +4,9 @@
 
 #include "core/base/log.hpp"
 #include "core/base/time_format.hpp"
+#include "core/base/url.hpp"
 #include "core/tls/pem_file.hpp"
+#include "core/tls/tls_stream.hpp"
 
 namespace gatehouse::serve {
 namespace {
@@ -107,6 +109,8 @@ Result<std::shared_ptr<const Snapshot>> Snapshot::build(
   std::shared_ptr<Snapshot> made(new Snapshot(std::move(config)));
   const auto trusted = made->add_trusted();
   if (!trusted) return trusted.error();
+  const auto auth = made->add_auth_policy();
+  if (!auth) return auth.error();
   auto backends = backend::make_plans(*made->config_);
   if (!backends) return backends.error();
   made->backends_ = std::move(*backends);
@@ -125,6 +129,25 @@ Result<void> Snapshot::add_trusted() {
     if (!block) return std::move(block).error().within("trusted_proxies");
     trusted_.push_back(*block);
   }
+  return {};
+}
+
+/// Reading the system's roots costs megabytes: only where they are used.
+Result<void> Snapshot::add_auth_policy() {
+  const auto asks_https = [](const config::Route& route) {
+    if (!route.forward_auth) return false;
+    const auto url = Url::parse(route.forward_auth->url);
+    return url && url->secure();
+  };
+  const auto has_one = [&](const config::Site& site) {
+    return std::any_of(site.routes.begin(), site.routes.end(), asks_https);
+  };
+  if (std::none_of(config_->sites.begin(), config_->sites.end(), has_one)) return {};
+  tls::ClientPolicy::Settings verified;
+  verified.alpn = {"http/1.1"};
+  auto policy = tls::ClientPolicy::make(verified);
+  if (!policy) return std::move(policy).error().within("forward_auth");
+  auth_policy_ = *std::move(policy);
   return {};
 }
 

@@ -104,12 +104,15 @@ class Snapshot {
   const AccessFormat& access_format() const { return access_format_; }
   /// What the pools of every worker are to be made like.
   const backend::Plans& backends() const { return backends_; }
+  /// How an https server of `forward_auth` is verified; null where none is asked.
+  const std::shared_ptr<const tls::ClientPolicy>& auth_policy() const { return auth_policy_; }
   /// Answer to a host that no site serves.
   int unknown_host_status(bool tls) const;
 
  private:
   explicit Snapshot(std::shared_ptr<const config::Config> config);
   Result<void> add_trusted();
+  Result<void> add_auth_policy();
   Result<void> add_sites(const std::shared_ptr<tls::TicketKeys>& tickets);
   Result<void> add_policy(Site& site, const std::shared_ptr<tls::TicketKeys>& tickets);
   Result<void> place(Site& site);
@@ -124,6 +127,7 @@ class Snapshot {
   std::vector<Cidr> trusted_;
   AccessFormat access_format_;
   backend::Plans backends_;
+  std::shared_ptr<const tls::ClientPolicy> auth_policy_;
 };
 
 }  // namespace gatehouse::serve

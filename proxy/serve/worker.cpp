@@ -10,6 +10,7 @@
 #include "core/base/log.hpp"
 #include "proxy/serve/backend/pools.hpp"
 #include "proxy/serve/cpus.hpp"
+#include "proxy/serve/handlers/forward_auth.hpp"
 #include "proxy/serve/listening.hpp"
 
 namespace gatehouse::serve {

@@ -34,6 +34,7 @@ namespace backend {
 class Pools;
 }
 class AccessRing;
+class AuthClient;
 class Listening;
 
 /// What the road uses of the rest of the house. All of it outlives the workers.
@@ -116,6 +117,7 @@ class Worker {
   // Made by the rooms they belong to: shared_ptr because it needs no complete type here.
   std::shared_ptr<backend::Pools> pools;
   std::shared_ptr<Listening> listening;
+  std::shared_ptr<AuthClient> auth;  // null: no forward_auth yet
 
  private:
   std::array<std::uint64_t, 4> random_{};

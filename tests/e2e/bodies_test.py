@@ -162,6 +162,87 @@ class Compression(Bodies):
         self.assertFalse(out.endswith(b"0\r\n\r\n"))
 
 
+class ForwardAuth(Bodies):
+    def guarded(self, verdict, extra=""):
+        self.authority = Backend(self.scene, verdict)
+        self.backend = Backend(self.scene)
+        self.gatehouse(f'forward_auth = {{ url = "http://127.0.0.1:{self.authority.port}/verify", '
+                       f'copy = ["Remote-User", "X-Forwarded-Email"], timeout = "2s" }}\n{extra}',
+                       self.backend.port)
+
+    @staticmethod
+    def by_cookie(request):
+        if request.headers.get("Cookie") == "session=alice":
+            request.send_response(200)
+            request.send_header("Remote-User", "alice")
+            request.send_header("X-Forwarded-Email", "alice@example.com")
+            request.send_header("Content-Length", "0")
+            request.end_headers()
+            return
+        body = b"sign in first"
+        request.send_response(302)
+        request.send_header("Location", "https://login.example/?rd=" + request.headers["X-Forwarded-Uri"])
+        request.send_header("Set-Cookie", "csrf=1")
+        request.send_header("Content-Length", str(len(body)))
+        request.end_headers()
+        request.wfile.write(body)
+
+    def test_who_is_known_gets_through_with_the_authoritys_fields(self):
+        self.guarded(self.by_cookie)
+        status, _, body = http_get(self.port, "app.localhost", "/private?x=1", method="POST", body=b"payload", headers={
+            "Cookie": "session=alice", "Remote-User": "root", "X-Forwarded-Email": "root@example.com",
+            "Remote_User": "root", "Connection": "Remote-User, X-Forwarded-Email"})
+        self.assertEqual(status, 200)
+        seen = json.loads(body)
+        fields = {}
+        for name, value in seen["headers"]:
+            fields.setdefault(name.lower(), []).append(value)
+        self.assertEqual(seen["body"], "payload")
+        self.assertEqual(fields["remote-user"], ["alice"])
+        self.assertEqual(fields["x-forwarded-email"], ["alice@example.com"])
+        self.assertNotIn("remote_user", fields)
+        method, path, asked = self.authority.requests[0]
+        self.assertEqual((method, path), ("GET", "/verify"))
+        self.assertEqual(asked["X-Forwarded-Method"], "POST")
+        self.assertEqual(asked["X-Forwarded-Uri"], "/private?x=1")
+        self.assertEqual(asked["X-Forwarded-For"], "127.0.0.1")
+        self.assertEqual(asked["X-Forwarded-Proto"], "http")
+        self.assertNotIn("Content-Length", asked)
+        self.assertNotIn("Remote-User", asked)
+
+    def test_who_is_not_known_gets_the_authoritys_answer(self):
+        self.guarded(self.by_cookie)
+        status, fields, body = self.get("/private", Remote_User="root")
+        self.assertEqual((status, body), (302, b"sign in first"))
+        self.assertEqual(fields["Location"], "https://login.example/?rd=/private")
+        self.assertEqual(fields["Set-Cookie"], "csrf=1")
+        self.assertEqual(fields["Cache-Control"], "no-store")
+        self.assertEqual(self.backend.requests, [])
+
+    def test_an_authority_that_is_away_or_silent_lets_nobody_through(self):
+        release = threading.Event()
+        self.scene.callback(release.set)
+        self.guarded(lambda request: release.wait(30 * PATIENCE))
+        self.assertEqual(self.get("/private")[0], 503)
+        self.authority.close()
+        release.set()
+        self.assertEqual(self.get("/private")[0], 503)
+        self.assertEqual(self.backend.requests, [])
+        wait_for(lambda: self.scene.log("access.log").count("forward_auth") >= 2, "the log to say why")
+
+    def test_connections_to_the_authority_are_kept(self):
+        clients = set()
+
+        def count(request):
+            clients.add(request.client_address)
+            self.by_cookie(request)
+
+        self.guarded(count, 'method = ["GET"]')
+        for _ in range(20):
+            self.assertEqual(self.get(Cookie="session=alice")[0], 200)
+        self.assertLessEqual(len(clients), os.cpu_count())
+
+
 class Buffering(Bodies):
     def test_a_slow_body_reaches_the_backend_at_once_and_with_its_length(self):
         self.backend = Backend(self.scene)

@@ -5,6 +5,7 @@
 #include "proxy/serve/forward.hpp"
 #include "proxy/serve/handlers/buffered_request.hpp"
 #include "proxy/serve/handlers/compressed_exchange.hpp"
+#include "proxy/serve/handlers/forward_auth.hpp"
 #include "proxy/serve/handlers/redirect.hpp"
 #include "proxy/serve/handlers/respond.hpp"
 #include "proxy/serve/handlers/status.hpp"
@@ -43,6 +44,8 @@ awaitable<bool> answer_respond(Visit& visit) {
 // request on its way to a server.
 constexpr std::array steps = {
     Step{.asked = [](const Settings& route) { return route.max_body != 0; }, .judge = limit_body},
+    Step{.asked = [](const Settings& route) { return route.forward_auth.has_value(); },
+         .answer = answer_forward_auth},
     Step{.asked = [](const Settings& route) { return route.redirect.has_value(); },
          .answer = answer_redirect},
     Step{.asked = [](const Settings& route) { return route.respond.has_value(); },
