@@ -57,7 +57,6 @@ const std::vector<Row>& rows() {
       {"site|site.route.rewrite", {}, "rewrite is"},
       {"site|site.route.request_headers", {}, "editing header fields is"},
       {"site|site.route.response_headers", {}, "editing header fields is"},
-      {"site|site.route.files", {}, "serving files is"},
       {"site|site.route.errors", {}, "error pages are"},
       {"docker", {"false"}, "sites from containers are"},
   };

@@ -203,7 +203,7 @@ void describe(Visitor& v, BasicAuth& auth) {
 
 void describe(Visitor& v, ForwardAuth& auth) {
   v.key("url", auth.url, Checked{parse_http_url});
-  v.key("copy", auth.copy, List{Checked{parse_token}});
+  v.key("copy", auth.copy, List{Checked{parse_copied_field}});
   v.key("timeout", auth.timeout, Span{Duration(1)});
 }
 
@@ -232,8 +232,8 @@ void describe(Visitor& v, HeaderEdits& edits) {
 
 void describe(Visitor& v, Files& files) {
   v.key("root", files.root, Words{});
-  v.key("index", files.index, List{Words{}});
-  v.key("try", files.try_, List{Words{}});
+  v.key("index", files.index, List{Checked{parse_index}});
+  v.key("try", files.try_, List{Checked{parse_try}});
   v.key("precompressed", files.precompressed, Flag{});
 }
 

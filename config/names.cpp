@@ -223,6 +223,46 @@ Result<std::string> parse_prefix(std::string_view text) {
   return std::string(text);
 }
 
+Result<std::string> parse_index(std::string_view text) {
+  if (text == "." || text == ".." || text.find('/') != std::string_view::npos) {
+    return wrong(text, "an index is the name of a file, like \"index.html\"");
+  }
+  return std::string(text);
+}
+
+Result<std::string> parse_try(std::string_view text) {
+  constexpr std::string_view placeholder = "{path}";
+  if (!text.starts_with('/') && !text.starts_with(placeholder)) {
+    return wrong(text, "what is tried begins with '/' or {path}");
+  }
+  std::string literal(text);
+  for (std::size_t at = literal.find(placeholder); at != std::string::npos;
+       at = literal.find(placeholder, at)) {
+    literal.replace(at, placeholder.size(), "x");
+  }
+  if (literal.find_first_of("{}") != std::string::npos) {
+    return wrong(text, "the only placeholder here is {path}");
+  }
+  literal += '/';
+  if (literal.find("/../") != std::string::npos || literal.find("/./") != std::string::npos) {
+    return wrong(text, "no '.' or '..' may stand between slashes");
+  }
+  return std::string(text);
+}
+
+Result<std::string> parse_copied_field(std::string_view text) {
+  constexpr std::array<std::string_view, 10> not_copied = {
+      "connection", "content-length",    "host",    "keep-alive", "proxy-connection",
+      "te",         "transfer-encoding", "trailer", "upgrade",    "via"};
+  auto name = parse_token(text);
+  if (!name) return name;
+  const std::string lower = to_lower(*name);
+  if (std::find(not_copied.begin(), not_copied.end(), lower) != not_copied.end()) {
+    return wrong(text, "this field is about the connection to a server, and not to be copied");
+  }
+  return name;
+}
+
 Result<std::string> parse_token(std::string_view text) {
   if (!token(text)) return wrong(text, "no valid name of a header field");
   return std::string(text);

@@ -31,6 +31,9 @@ Result<std::string> parse_site_host(std::string_view text);
 Result<std::string> parse_block(std::string_view text);  // CIDR or "private"
 Result<std::string> parse_path(std::string_view text);
 Result<std::string> parse_prefix(std::string_view text);
+Result<std::string> parse_index(std::string_view text);
+Result<std::string> parse_try(std::string_view text);
+Result<std::string> parse_copied_field(std::string_view text);
 Result<std::string> parse_token(std::string_view text);  // method, field name (RFC 9110 §5.6.2)
 Result<std::string> parse_method(std::string_view text);
 Result<std::string> parse_http_url(std::string_view text);

@@ -17,6 +17,7 @@ namespace gatehouse::control {
 namespace {
 
 constexpr std::size_t helper_threads = 4;
+constexpr std::size_t reader_threads = 8;
 constexpr const char* tickets_file = "tickets.json";
 
 bool is_file(const std::string& output) {
@@ -57,6 +58,7 @@ Service::Service(asio::io_context& control, ConfigSource source, config::Config 
       first_warnings_(std::move(warnings)),
       started_(clock_.wall()),
       helpers_(helper_threads),
+      readers_(reader_threads),
       resolver_(helpers_),
       dialer_(clock_, resolver_),
       crew_(control.get_executor()),
@@ -117,7 +119,8 @@ Result<void> Service::set_up() {
                                    late_certificates_,
                                    helpers_,
                                    open_files,
-                                   *std::move(sticky_key)};
+                                   *std::move(sticky_key),
+                                   &readers_};
   workers_ = std::make_unique<serve::Workers>(config.server.workers, around);
   outlet_ = std::make_unique<serve::WorkersOutlet>(*workers_);
   listeners_ = std::make_unique<serve::Listeners>(*workers_);

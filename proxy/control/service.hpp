@@ -84,6 +84,7 @@ class Service final : private AdminSubject {
   Wall started_;
   SystemEntropy entropy_;
   HelperPool helpers_;
+  HelperPool readers_;  // of files: a slow disk must not hold up what the helpers do
   net::SystemResolver resolver_;
   net::SystemDialer dialer_;
   LateCertificates late_certificates_;

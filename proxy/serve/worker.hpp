@@ -47,6 +47,8 @@ struct Surroundings {
   HelperPool& helpers;       // for what blocks or burns
   std::size_t open_files;    // descriptors that connections may use, all workers together
   std::string sticky_key{};  // signs the cookies that pin clients to servers
+  // Threads for reads that may have to wait for a disk; null: they are done on the worker.
+  HelperPool* readers = nullptr;
 };
 
 /// What a worker counted. Plain integers, touched on the worker; read by asking it.
@@ -110,7 +112,7 @@ class Worker {
   LiveConnections connections;
   bool draining = false;
   Steady next_list_warning = Steady::min();  // of a revocation list that has run out
-  std::shared_ptr<AccessRing> access;  // null: no access log
+  std::shared_ptr<AccessRing> access;        // null: no access log
   asio::io_context io{1};
   net::Crew crew;
   net::Crew clients;  // their connections alone, so that those can be cut

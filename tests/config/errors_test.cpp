@@ -327,6 +327,33 @@ TEST_CASE("each broken rule across keys is told with its place and the way out")
       Features::whole_language);
 }
 
+TEST_CASE("what files, forward_auth and compress are told is looked at word by word") {
+  const auto in_route = [](const std::string& line) {
+    return problems("[[site]]\nhosts = \"a.example\"\n" + line + "\n", {}, Features::this_version);
+  };
+  CHECK(in_route("files = { root = \"/srv\", try = [\"{path}\", \"{path}.html\", \"/i.html\"] }") ==
+        Strings{});
+  CHECK(in_route("files = { index = [] }") == Strings{"g.toml:3:1: 'files' needs 'root'"});
+  CHECK(in_route("files = { root = \"/srv\", index = \"a/b\" }") ==
+        Strings{"g.toml:3:34: 'index' cannot be 'a/b': an index is the name of a file, like "
+                "\"index.html\""});
+  CHECK(in_route("files = { root = \"/srv\", try = [\"{path}\", \"i.html\"] }") ==
+        Strings{"g.toml:3:43: 'try' cannot be 'i.html': what is tried begins with '/' or {path}"});
+  CHECK(in_route("files = { root = \"/srv\", try = \"/{host}/{path}\" }") ==
+        Strings{"g.toml:3:32: 'try' cannot be '/{host}/{path}': the only placeholder here is "
+                "{path}"});
+  CHECK(in_route("files = { root = \"/srv\", try = \"/../x\" }") ==
+        Strings{"g.toml:3:32: 'try' cannot be '/../x': no '.' or '..' may stand between slashes"});
+  CHECK(in_route("backend = \"unix:/b\"\nforward_auth = { copy = \"X-User\" }") ==
+        Strings{"g.toml:4:1: 'forward_auth' needs 'url'"});
+  CHECK(in_route("backend = \"unix:/b\"\n"
+                 "forward_auth = { url = \"http://a/\", copy = [\"X-User\", \"Connection\"] }") ==
+        Strings{"g.toml:4:55: 'copy' cannot be 'Connection': this field is about the connection "
+                "to a server, and not to be copied"});
+  CHECK(in_route("backend = \"unix:/b\"\nforward_auth.url = \"ftp://a/\"").size() == 1);
+  CHECK(in_route("backend = \"unix:/b\"\ncompress = [\"br\", \"deflate\"]").size() == 1);
+}
+
 TEST_CASE("a key of a feature that does not exist yet is refused, and its off value is not") {
   const auto in_site = [](const std::string& line) {
     return problems(good_site + line + "\n", {}, Features::this_version);

@@ -5,6 +5,7 @@
 #include "proxy/serve/forward.hpp"
 #include "proxy/serve/handlers/buffered_request.hpp"
 #include "proxy/serve/handlers/compressed_exchange.hpp"
+#include "proxy/serve/handlers/files.hpp"
 #include "proxy/serve/handlers/forward_auth.hpp"
 #include "proxy/serve/handlers/redirect.hpp"
 #include "proxy/serve/handlers/respond.hpp"
@@ -50,6 +51,8 @@ constexpr std::array steps = {
          .answer = answer_redirect},
     Step{.asked = [](const Settings& route) { return route.respond.has_value(); },
          .answer = answer_respond},
+    Step{.asked = [](const Settings& route) { return route.files.has_value(); },
+         .answer = answer_files},
 };
 
 awaitable<void> refuse(Visit& visit, Refusal refusal) {
