@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "core/net/proxy_header.hpp"
 #include "proxy/serve/access_ring.hpp"
@@ -215,6 +216,49 @@ TEST_CASE("when a server cannot be reached another one is, and without any the c
   const auto client = bench.connect("tls");
   CHECK(bench.ask(client, hello) == alert('\x50'));  // internal_error
   CHECK(client->closed());
+}
+
+TEST_CASE("the backend's policy chooses: one client always comes to the same server") {
+  auto config = both_kinds();
+  config.backends[0].policy = "client_hash";
+  PassBench bench(config);
+  std::set<std::string> servers;
+  for (int client = 0; client < 16; ++client) {
+    const std::string peer = "198.51.100." + std::to_string(client);
+    for (int visit = 0; visit < 2; ++visit) {
+      const auto server = bench.dialer.lead();
+      bench.ask(bench.connect("tls", peer), hello);
+      CHECK(server->written() == hello);
+    }
+    const auto& dialled = bench.dialer.dialled();
+    CHECK(dialled[dialled.size() - 1] == dialled[dialled.size() - 2]);
+    servers.insert(dialled.back());
+  }
+  CHECK(servers.size() == 2);
+}
+
+TEST_CASE("a server with a limit has a place for each connection until it ends") {
+  auto config = both_kinds();
+  config.backends[0].servers = {server_at("192.0.2.1")};
+  config.backends[0].servers[0].max_requests = 1;
+  PassBench bench(config);
+  const auto first = bench.dialer.lead();
+  const auto client = bench.connect("tls");
+  bench.ask(client, hello);
+  CHECK(first->written() == hello);
+  const auto second = bench.dialer.lead();
+  const auto waiting = bench.connect("tls");
+  CHECK(bench.ask(waiting, hello).empty());
+  CHECK(second->written().empty());
+  client->end();
+  first->end();
+  bench.settle();
+  CHECK(second->written() == hello);
+  const auto late = bench.connect("tls");
+  bench.ask(late, hello);
+  bench.advance(4s);
+  CHECK(late->take_written() == alert('\x50'));
+  CHECK(bench.worker->counters.rejected_by["queue_full"] == 1);
 }
 
 TEST_CASE("a server is told its client's address before the hello where it wants that") {
