@@ -1,5 +1,6 @@
 #include "core/http/h2_server.hpp"
 
+#include "core/http/grpc.hpp"
 #include "core/http/h2_server_exchange.hpp"
 
 namespace gatehouse::http {
@@ -64,6 +65,7 @@ void H2ServerConnection::block_ended(std::int32_t id, bool end_stream) {
   const Refusal refusal = block().request(settings_.scheme, end, key, exchange->head_);
   if (refusal) return turn_away(id, refusal, end);
   exchange->continue_wanted_ = exchange->head_.expects_continue;
+  exchange->may_be_silent_ = speaks_grpc(exchange->head_);
   enter(*exchange, id);
   fresh_.push_back(std::move(exchange));
 }

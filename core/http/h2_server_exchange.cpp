@@ -25,6 +25,9 @@ awaitable<Result<BodyPiece>> H2ServerExchange::read_body() {
     if (!told) co_return told.error();
   }
   auto piece = co_await read();
+  while (may_be_silent_ && !piece && piece.error().fault() == Fault::timeout) {
+    piece = co_await read();
+  }
   if (!piece) co_return piece.error();
   bytes_in_ += piece->bytes.size();
   if (bytes_in_ > body_limit_) {

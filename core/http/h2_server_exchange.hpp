@@ -36,6 +36,7 @@ class H2ServerExchange final : public ServerExchange, public H2Stream {
   RequestHead head_;
   std::uint64_t body_limit_;
   bool continue_wanted_ = false;
+  bool may_be_silent_ = false;         // between the pieces of its body, for as long as it likes
   std::optional<std::uint64_t> left_;  // of an answer whose length was told
   std::optional<H2Tunnel> tunnel_;
 

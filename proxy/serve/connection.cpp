@@ -4,6 +4,7 @@
 #include <exception>
 
 #include "core/base/log.hpp"
+#include "core/net/keep_alive.hpp"
 #include "proxy/serve/detail/connection.hpp"
 #include "proxy/serve/listening.hpp"
 
@@ -106,6 +107,7 @@ awaitable<void> Connection::serve_h2(std::string early) {
       worker_.date,
       worker_.around.entropy};
   http::H2ServerConnection connection(*stream_, means, settings, *this);
+  net::keep_alive(stream_->descriptor());  // calls of gRPC may be silent for hours
   net::Crew transactions(worker_.executor());
   under_way_ = &transactions;
   place_.state(State::idle);

@@ -1,12 +1,9 @@
 #include "proxy/serve/backend/pool.hpp"
 
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <sys/socket.h>
-
 #include <algorithm>
 
 #include "core/base/log.hpp"
+#include "core/net/keep_alive.hpp"
 
 namespace gatehouse::serve::backend {
 namespace {
@@ -19,19 +16,6 @@ constexpr auto sweep_every = 1s;
 // than every five minutes. A host that is gone is found by TCP's own probes.
 constexpr auto ping_every = 6min;
 constexpr std::size_t most_streams = 100;  // of one connection, where the server allows as many
-
-/// A server that vanished without a word would otherwise hold its answer, or a tunnel, for ever.
-void keep_alive(int fd) {
-  if (fd < 0) return;
-  const int on = 1;
-  const int idle_s = 60;
-  const int interval_s = 15;
-  const int probes = 4;
-  ::setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
-  ::setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof idle_s);
-  ::setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval_s, sizeof interval_s);
-  ::setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof probes);
-}
 
 }  // namespace
 
@@ -247,7 +231,7 @@ awaitable<Result<void>> Pool::connect(std::shared_ptr<Pool> pool, Need need,
   if (!way) co_return way.error();
   into.address_ = way->address;
   std::unique_ptr<net::Stream> stream = std::move(way->stream);
-  keep_alive(stream->descriptor());
+  net::keep_alive(stream->descriptor());
   stream->deadline(net::Want::read, deadline);
   stream->deadline(net::Want::write, deadline);
   auto introduced = co_await stream->write(introduction);

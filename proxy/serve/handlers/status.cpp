@@ -1,51 +1,17 @@
 #include "proxy/serve/handlers/status.hpp"
 
-#include "core/base/bytes.hpp"
+#include "core/http/grpc.hpp"
 #include "core/http/reason.hpp"
 
 namespace gatehouse::serve {
 namespace {
 
 /// Clients of gRPC read the outcome off a trailer, and HTTP's status only where there is none.
-bool speaks_grpc(const http::RequestHead& request) {
-  if (request.version != http::Version::http2) return false;
-  constexpr std::string_view grpc = "application/grpc";
-  const std::string_view type = request.fields.find("content-type").value_or(std::string_view());
-  if (!equal_ignoring_case(type.substr(0, grpc.size()), grpc)) return false;
-  const std::string_view rest = type.substr(grpc.size());
-  return rest.empty() || rest.front() == '+' || rest.front() == ';';
-}
-
-/// What gRPC calls it when a proxy answers with that status.
-std::string_view grpc_status(int status) {
-  switch (status) {
-    case 400:
-      return "13";  // internal
-    case 401:
-      return "16";  // unauthenticated
-    case 403:
-      return "7";  // permission denied
-    case 404:
-      return "12";  // unimplemented
-    case 408:
-    case 504:
-      return "4";  // deadline exceeded
-    case 413:
-      return "8";  // resource exhausted
-    case 429:
-    case 502:
-    case 503:
-      return "14";  // unavailable: try again
-    default:
-      return "2";  // unknown
-  }
-}
-
 awaitable<void> send_grpc_status(http::ServerExchange& exchange, RequestFacts& facts, int status) {
   http::ResponseHead head;
   head.status = 200;
   head.fields.add("content-type", "application/grpc");
-  head.fields.add("grpc-status", grpc_status(status));
+  head.fields.add("grpc-status", http::grpc_status(status));
   head.fields.add("grpc-message", http::reason_phrase(status));
   if (!facts.id.empty()) head.fields.add("x-request-id", facts.id);
   facts.status = 200;
@@ -62,7 +28,7 @@ awaitable<void> send_status(http::ServerExchange& exchange, RequestFacts& facts,
 awaitable<void> send_status(http::ServerExchange& exchange, RequestFacts& facts, int status,
                             const http::Fields& more) {
   if (exchange.head_sent()) co_return;
-  if (speaks_grpc(exchange.request())) {
+  if (http::speaks_grpc(exchange.request())) {
     co_await send_grpc_status(exchange, facts, status);
     co_return;
   }

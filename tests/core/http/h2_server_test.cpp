@@ -357,6 +357,23 @@ TEST_CASE("a body that stops coming times out") {
   CHECK(bench.reply(1).status() == 408);
 }
 
+TEST_CASE("a call of gRPC may be silent for as long as it likes") {
+  H2ServerSettings settings;
+  settings.min_rate = 100;
+  H2ServerBench bench(&echo_body, settings);
+  bench.begin();
+  bench.send(
+      h2::request(1,
+                  h2::ask("POST", "/", {{"content-type", "application/grpc"}, {"te", "trailers"}}),
+                  false) +
+      h2::body(1, "12", false));
+  bench.advance(300s);
+  CHECK(bench.reply(1).status() == 0);
+  bench.send(h2::body(1, "34", true));
+  CHECK(bench.reply(1).status() == 200);
+  CHECK(bench.reply(1).body == "1234");
+}
+
 TEST_CASE("a cancelled stream is told to its exchange, and others go on") {
   std::string fault;
   H2ServerBench bench([&](ServerExchange& exchange) -> awaitable<void> {
