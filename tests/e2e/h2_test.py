@@ -154,6 +154,46 @@ class Tools(Service):
                          sum(e.get("event") == "gone" for e in self.events()) == gone + 1,
                          "the client's end at the service")
 
+    def flood(self, octets):
+        """The error code of the GOAWAY that ends a connection after these frames."""
+        with socket.create_connection(("127.0.0.1", self.http), timeout=30 * PATIENCE) as stream:
+            with contextlib.suppress(ConnectionError):  # it may be over before all is said
+                stream.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\4\0\0\0\0\0" + octets)
+            heard = b""
+            with contextlib.suppress(ConnectionError):
+                while piece := stream.recv(65536):
+                    heard += piece
+        while len(heard) >= 9:
+            length, kind = int.from_bytes(heard[:3], "big"), heard[3]
+            payload, heard = heard[9:9 + length], heard[9 + length:]
+            if kind == 7:
+                code = int.from_bytes(payload[4:8], "big")
+                if code != 0:
+                    return code
+        return None
+
+    def test_floods_are_told_to_calm_down_and_counted_by_kind(self):
+        # :method GET, :scheme http, :path / by index, :authority literal
+        block = b"\x82\x86\x84\x41\x13" + b"plain-old.localhost"
+        self.assertEqual(len(block), 5 + 19)
+
+        def frame(kind, flags, stream, payload=b""):
+            return len(payload).to_bytes(3, "big") + bytes([kind, flags]) + stream.to_bytes(4, "big") + payload
+        rows = [
+            ("h2_ping_flood", b"".join(frame(6, 0, 0, b"12345678") for _ in range(2000))),
+            ("h2_settings_flood", b"".join(frame(4, 0, 0) for _ in range(2000))),
+            ("h2_rapid_reset", b"".join(frame(1, 5, 2 * i + 1, block) + frame(3, 0, 2 * i + 1, b"\0\0\0\x08")
+                                        for i in range(3000))),
+            ("h2_continuation_flood", frame(1, 0, 1, block) + frame(9, 0, 1) * 2000),
+            ("h2_empty_frames", frame(1, 4, 1, b"\x83" + block[1:]) + frame(0, 0, 1) * 2000),
+            ("h2_unknown_frames", frame(77, 0, 0, b"?") * 2000),
+        ]
+        for kind, octets in rows:
+            with self.subTest(kind):
+                self.assertEqual(self.flood(octets), 11)
+                wait_for(lambda: self.status()["counters"]["rejected_by"].get(kind) == 1, "its place in the counters")
+        self.assertEqual(self.curl("--http2", "-o", "/dev/null", "-w", "%{http_code}"), "200")
+
     def test_a_stop_lets_streams_end_and_says_goodbye(self):
         slow = self.scene.process(
             ["curl", "-sSN", "--cacert", self.root, "--http2", "--resolve", f"old.localhost:{self.https}:127.0.0.1",
