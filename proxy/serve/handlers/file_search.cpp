@@ -4,7 +4,6 @@
 
 #include "core/base/bytes.hpp"
 #include "proxy/serve/handlers/media_types.hpp"
-#include "proxy/serve/route.hpp"
 
 namespace gatehouse::serve {
 namespace {
@@ -27,15 +26,7 @@ std::optional<char> escaped_at(std::string_view path, std::size_t at) {
   return static_cast<char>(*high << 4 | *low);
 }
 
-/// What is decoded in two goes must be readable in the first: "%%32e" must not become "%2e".
-bool well_escaped(std::string_view path) {
-  for (std::size_t i = path.find('%'); i != std::string_view::npos; i = path.find('%', i + 3)) {
-    if (!escaped_at(path, i)) return false;
-  }
-  return true;
-}
-
-/// None: there are octets that no name has.
+/// None: an escape that is none, or of an octet that no name has.
 std::optional<std::string> decoded(std::string_view path) {
   std::string out;
   out.reserve(path.size());
@@ -157,15 +148,25 @@ class Searcher {
 }  // namespace
 
 std::optional<FilePath> FilePath::of(std::string_view path) {
-  if (!path.starts_with('/') || !well_escaped(path)) return {};
-  std::string room;
-  const std::string_view normal = MatchPath::of(path, room).text;
-  auto name = decoded(normal.substr(1));
-  if (!name || is_hidden(*name)) return {};
+  if (!path.starts_with('/')) return {};
+  const auto text = decoded(path.substr(1));
+  if (!text) return {};
+  std::vector<std::string_view> segments;
   FilePath file;
-  file.folder = name->empty() || name->ends_with('/');
-  if (name->ends_with('/')) name->pop_back();
-  file.name = *std::move(name);
+  for (std::string_view rest = *text;;) {
+    const std::size_t slash = rest.find('/');
+    const std::string_view segment = rest.substr(0, slash);
+    if (segment == ".." && !segments.empty()) segments.pop_back();
+    file.folder = segment.empty() || segment == "." || segment == "..";
+    if (!file.folder) segments.push_back(segment);
+    if (slash == std::string_view::npos) break;
+    rest.remove_prefix(slash + 1);
+  }
+  for (const std::string_view segment : segments) {
+    if (!file.name.empty()) file.name += '/';
+    file.name += segment;
+  }
+  if (is_hidden(file.name)) return {};
   return file;
 }
 
