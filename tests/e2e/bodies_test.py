@@ -78,6 +78,17 @@ class Compression(Bodies):
             self.assertEqual(done.returncode, 0, done.stderr.decode())
             self.assertEqual(done.stdout, TEXT)
 
+    def test_http2_clients_get_the_same_text(self):
+        self.compressing(self.text)
+        for coding in ("gzip", "br", "zstd"):
+            done = subprocess.run(["curl", "-sS", "-i", "--http2-prior-knowledge", "-H", f"Accept-Encoding: {coding}",
+                                   "-H", "Host: app.localhost", f"http://127.0.0.1:{self.port}/"], capture_output=True)
+            self.assertEqual(done.returncode, 0, done.stderr.decode())
+            head, _, body = done.stdout.partition(b"\r\n\r\n")
+            self.assertTrue(head.startswith(b"HTTP/2 200"), head)
+            self.assertIn(b"content-encoding: " + coding.encode(), head.lower())
+            self.assertEqual(decoded(coding, body), TEXT)
+
     def test_a_head_request_is_told_what_a_get_would_be(self):
         self.compressing(self.text)
         status, fields, body = http_get(self.port, "app.localhost", method="HEAD",

@@ -64,6 +64,21 @@ files = {{ root = "{self.root}"{files} }}
         self.curl("-R", "-o", stamp, path="/big.bin")
         self.assertEqual(self.curl("-z", stamp, "-w", "%{http_code}", path="/big.bin"), b"304")
 
+    def test_http2_clients_get_files_parts_and_conditions(self):
+        self.gatehouse()
+        big = random.Random(2).randbytes(3_000_000)
+        self.put("big.bin", big)
+        self.put("empty", b"")
+        h2 = "--http2-prior-knowledge"
+        self.assertEqual(self.curl(h2, path="/big.bin"), big)
+        self.assertEqual(self.curl(h2, "-r", "100000-2500000", path="/big.bin"), big[100000:2500001])
+        self.assertEqual(self.curl(h2, "-w", "%{http_version} %{http_code}", path="/empty"), b"2 200")
+        self.assertEqual(self.curl(h2, "-I", "-o", "/dev/null", "-w", "%{http_code}", path="/big.bin"), b"200")
+        etags = self.scene.path("etags")
+        self.curl(h2, "--etag-save", etags, path="/big.bin")
+        self.assertEqual(self.curl(h2, "--etag-compare", etags, "-w", "%{http_code}", path="/big.bin"), b"304")
+        self.assertEqual(self.curl(h2, "-X", "PUT", "-o", "/dev/null", "-w", "%{http_code}", path="/empty"), b"405")
+
     def test_several_ranges_come_as_parts_that_a_mail_parser_reads(self):
         import email
         self.gatehouse()
