@@ -44,7 +44,7 @@ tls.mode = "off"
         port = self.https if url.startswith("https") else self.http
         url = re.sub(r"^(https?://[^/]+)", rf"\1:{port}", url)
         done = subprocess.run(
-            ["curl", "-sS", "--cacert", self.root, "--resolve",
+            ["curl", "-sS", "--http1.1", "--cacert", self.root, "--resolve",
              f"app.localhost:{self.https}:127.0.0.1", "--resolve",
              f"app.localhost:{self.http}:127.0.0.1", "--resolve",
              f"plain.localhost:{self.http}:127.0.0.1", "--max-time", str(120 * PATIENCE), *options, url],
