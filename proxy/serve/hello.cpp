@@ -64,7 +64,6 @@ tls::HelloAnswer SiteJudge::decide(const tls::Hello& hello) {
     served_ = answer.certificates;
     return answer;
   }
-  if (site->settings.tls.mode == config::TlsMode::files) return refuse(Alert::unrecognized_name);
   answer.kind = tls::HelloAnswer::Kind::wait;
   wanted_ = host;
   return answer;

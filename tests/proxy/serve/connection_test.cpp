@@ -209,6 +209,17 @@ TEST_CASE("a handshake for a new name waits for its certificate and then goes on
   CHECK(answer.ends_with("new"));
 }
 
+TEST_CASE("a handshake that comes before its site's files were read waits for them") {
+  Bench bench(tls_config());
+  TlsClient client(bench, "a.example");
+  CHECK(bench.source.asked() == std::vector<std::string>{"a.example"});
+  CHECK(client.failure().empty());
+  bench.source.answer(certificates_for({"a.example"}));
+  bench.settle();
+  REQUIRE(client.done());
+  CHECK(client.ask(get_a).ends_with("site a"));
+}
+
 TEST_CASE("a handshake whose certificate was denied ends with unrecognized_name") {
   Bench bench(tls_config());
   bench.source.answer(Error(Fault::denied, Side::self, "not allowed"));
