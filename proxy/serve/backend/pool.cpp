@@ -17,6 +17,10 @@ constexpr auto sweep_every = 1s;
 constexpr auto ping_every = 6min;
 constexpr std::size_t most_streams = 100;  // of one connection, where the server allows as many
 
+Error no_websockets() {
+  return Error(Fault::denied, Side::self, "server takes no WebSockets over HTTP/2");
+}
+
 }  // namespace
 
 // --- Lease
@@ -202,6 +206,11 @@ awaitable<Result<Lease>> Pool::dial(std::shared_ptr<Pool> pool, Need need,
   Lease lease(pool);  // counts as in flight from here on
   while (pool->may_share(need)) {
     if (take_stream(pool, need, lease)) co_return lease;
+    // A server of h2c has said what it takes: another connection would hear no better.
+    if (need == Need::websocket && !pool->shared_.empty()) {
+      const http::H2ClientConnection& known = pool->shared_.back()->connection();
+      if (!known.takes_websockets()) co_return no_websockets();
+    }
     const auto other = pool->dialling_;
     if (!other) break;
     co_await other->over.async_wait(as_result);
@@ -295,7 +304,7 @@ awaitable<Result<void>> Pool::share(std::shared_ptr<Pool> pool, std::unique_ptr<
     const Steady now = pool->means_.clock.steady();
     if (pool->sweeping_.due() == Steady::max()) pool->sweeping_.set(now + sweep_every);
     if (need == Need::websocket && !shared->connection().takes_websockets()) {
-      co_return Error(Fault::denied, Side::self, "server takes no WebSockets over HTTP/2");
+      co_return no_websockets();
     }
     into.stream_ = shared->begin();
   }

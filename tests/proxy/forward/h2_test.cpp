@@ -281,6 +281,12 @@ TEST_CASE("a WebSocket goes by extended CONNECT where the server takes it") {
     bench.until([&] { return whole_message(client->received); });
     CHECK(client->received.starts_with("HTTP/1.1 502"));
     CHECK(bench.pool()->standing().avoid_until < bench.clock.steady());
+    // Nor is it asked again.
+    const auto next = bench.connect();
+    next->send(upgrade);
+    bench.until([&] { return whole_message(next->received); });
+    CHECK(next->received.starts_with("HTTP/1.1 502"));
+    CHECK(server.connections.size() == 1);
   }
   bench.forget();
 }
