@@ -64,6 +64,20 @@ const std::vector<Cidr>& private_blocks() {
   return blocks;
 }
 
+Result<std::vector<Cidr>> parse_blocks(std::span<const std::string> texts) {
+  std::vector<Cidr> blocks;
+  for (const std::string& text : texts) {
+    if (text == "private") {
+      blocks.insert(blocks.end(), private_blocks().begin(), private_blocks().end());
+      continue;
+    }
+    auto block = Cidr::parse(text);
+    if (!block) return block.error();
+    blocks.push_back(*block);
+  }
+  return blocks;
+}
+
 bool is_private(const boost::asio::ip::address& address) {
   for (const Cidr& block : private_blocks()) {
     if (block.contains(address)) return true;

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <boost/asio/ip/address.hpp>
+#include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -23,6 +25,8 @@ class Cidr {
 
 /// The blocks of `"private"`: RFC 1918, unique local, loopback (and link-local).
 const std::vector<Cidr>& private_blocks();
+/// Each text is a block or `"private"`. The error names the one that is neither.
+Result<std::vector<Cidr>> parse_blocks(std::span<const std::string> texts);
 bool is_private(const boost::asio::ip::address& address);
 /// ::ffff:192.0.2.1 as 192.0.2.1, everything else as it is.
 boost::asio::ip::address unmapped(const boost::asio::ip::address& address);

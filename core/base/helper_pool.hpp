@@ -1,5 +1,7 @@
 #pragma once
 
+#include <array>
+#include <boost/asio/strand.hpp>
 #include <boost/asio/thread_pool.hpp>
 
 #include "core/base/asio.hpp"
@@ -24,6 +26,14 @@ class HelperPool {
     co_return co_await run_elsewhere(pool_.get_executor(), std::move(work));
   }
 
+  /// The same for what burns long, after everything else in that lane (modulo their number): short
+  /// work always finds a helper that no lane holds.
+  template <class Job>
+  awaitable<std::invoke_result_t<Job&>> run_in_lane(std::size_t lane, Job job) {
+    auto work = call(std::move(job));
+    co_return co_await run_elsewhere(lanes_[lane % lanes_.size()], std::move(work));
+  }
+
   /// Waits until all work is done and the threads have ended; nothing is run after that.
   void join() { pool_.join(); }
 
@@ -35,7 +45,9 @@ class HelperPool {
     co_return job();
   }
 
+  using Lane = asio::strand<asio::thread_pool::executor_type>;
   asio::thread_pool pool_;
+  std::array<Lane, 2> lanes_{Lane(pool_.get_executor()), Lane(pool_.get_executor())};
 };
 
 }  // namespace gatehouse
