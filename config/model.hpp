@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -259,6 +260,9 @@ struct Backend {
   int proxy_protocol = 0;
   Position at;
 };
+
+/// A file of `errors` may be so large.
+inline constexpr std::size_t most_error_page_bytes = 1 << 20;
 
 /// Name and values in file order.
 using Pairs = std::vector<std::pair<std::string, std::string>>;
