@@ -116,6 +116,13 @@ std::string Template::text(const http::RequestHead& request, const RequestFacts&
   return out;
 }
 
+const std::string* Template::fixed() const {
+  static const std::string nothing;
+  if (pieces_.empty()) return &nothing;
+  const bool literal = pieces_.size() == 1 && pieces_.front().kind == Kind::literal;
+  return literal ? &pieces_.front().literal : nullptr;
+}
+
 bool Template::begins_with_path() const {
   return !pieces_.empty() && pieces_.front().kind == Kind::path;
 }

@@ -22,6 +22,8 @@ class Template {
   /// Appends the text with this request's values to `out`.
   void write(std::string& out, const http::RequestHead& request, const RequestFacts& facts) const;
   std::string text(const http::RequestHead& request, const RequestFacts& facts) const;
+  /// The whole text where it holds no placeholder, else null.
+  const std::string* fixed() const;
   /// True when the text opens with {path}: a Location that does must not begin with "//".
   bool begins_with_path() const;
 
