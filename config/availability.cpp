@@ -7,8 +7,6 @@
 namespace gatehouse::config::detail {
 namespace {
 
-bool plain_path(const std::string& value) { return !value.starts_with('~'); }
-
 bool plain_server(const std::string& value) { return !value.starts_with("srv+"); }
 
 /// A key path, all below it included, and what may be written there nevertheless: the values that
@@ -42,22 +40,6 @@ const std::vector<Row>& rows() {
       {"backend.*.servers", {}, "srv+http:// servers are", plain_server},
       {"site|site.route.backend", {}, "srv+http:// servers are", plain_server},
       {"backend.*.health.path", {""}, "active health checks are"},
-      {"site.tls.hsts", {""}, "hsts is"},
-      {"site|site.route.path", {}, "regular expressions are", plain_path},
-      {"site|site.route.header", {}, "matching header fields is"},
-      {"site|site.route.query", {}, "matching the query is"},
-      {"site|site.route.client_ip", {}, "matching the client's address is"},
-      {"site|site.route.allow", {}, "allow is"},
-      {"site|site.route.deny", {}, "deny is"},
-      {"site|site.route.rate_limit", {}, "rate_limit is"},
-      {"site|site.route.max_in_flight", {"0"}, "max_in_flight is"},
-      {"site|site.route.basic_auth", {}, "basic_auth is"},
-      {"site|site.route.strip_prefix", {""}, "strip_prefix is"},
-      {"site|site.route.add_prefix", {""}, "add_prefix is"},
-      {"site|site.route.rewrite", {}, "rewrite is"},
-      {"site|site.route.request_headers", {}, "editing header fields is"},
-      {"site|site.route.response_headers", {}, "editing header fields is"},
-      {"site|site.route.errors", {}, "error pages are"},
       {"docker", {"false"}, "sites from containers are"},
   };
   return table;

@@ -93,7 +93,7 @@ void check(const Config& config, Book& book, const Surroundings& around) {
   check_backends(config, book, around);
   check_acme(config, book, around);
   check_site_tls(config, book, around);
-  check_routes(config, book);
+  check_routes(config, book, around);
   check_passthrough(config, book);
   check_others(config, book);
 }

@@ -1,5 +1,6 @@
 // Rules for backends and routes.
 #include "config/detail/check.hpp"
+#include "core/base/pattern.hpp"
 
 namespace gatehouse::config::detail {
 namespace {
@@ -69,6 +70,36 @@ void check_hash_key(const Backend& backend, const std::string& path, Book& book)
   }
 }
 
+/// `$N` of a rewrite must be a group that its expression has.
+void check_rewrite(const Route& route, const RoutePlace& place, Book& book) {
+  if (!route.rewrite) return;
+  const auto match = Pattern::compile(route.rewrite->match);
+  if (!match) return;  // told already
+  const std::string& to = route.rewrite->to;
+  for (std::size_t at = to.find('$'); at != std::string::npos; at = to.find('$', at + 1)) {
+    const char digit = at + 1 < to.size() ? to[at + 1] : ' ';
+    if (digit < '0' || digit > '9' || digit - '0' <= match->groups()) continue;
+    book.fail(book.place(place.key(book, "rewrite") + ".to"),
+              "'to' names $" + std::string(1, digit) + ", and 'match' has " +
+                  std::to_string(match->groups()) + (match->groups() == 1 ? " group" : " groups"));
+    return;
+  }
+}
+
+void check_error_pages(const Route& route, const RoutePlace& place, Book& book,
+                       const Surroundings& around) {
+  for (const auto& [status, file] : route.errors) {
+    if (file.empty()) continue;
+    const std::string path = place.key(book, "errors") + "." + status;
+    const auto content = around.read_file(file);
+    if (!content) {
+      book.fail(book.place(path), "'" + status + "': cannot read '" + file + "'");
+    } else if (content->size() > most_error_page_bytes) {
+      book.fail(book.place(path), "'" + status + "': '" + file + "' has more than 1 MiB");
+    }
+  }
+}
+
 }  // namespace
 
 void check_backends(const Config& config, Book& book, const Surroundings& around) {
@@ -88,13 +119,20 @@ void check_backends(const Config& config, Book& book, const Surroundings& around
   }
 }
 
-void check_routes(const Config& config, Book& book) {
+void check_routes(const Config& config, Book& book, const Surroundings& around) {
   for (std::size_t i = 0; i < config.sites.size(); ++i) {
     if (config.sites[i].tls.mode == TlsMode::passthrough) continue;  // rules of its own
+    const SiteTls& tls = config.sites[i].tls;
+    if (!tls.hsts.empty() && tls.mode == TlsMode::off) {
+      book.fail(book.place(site_path(i) + ".tls.hsts"),
+                "'hsts' is told over TLS only, and this site has none");
+    }
     for (std::size_t n = 0; n < config.sites[i].routes.size(); ++n) {
       const RoutePlace place{site_path(i) + ".route[" + std::to_string(n) + "]", site_path(i)};
       check_actions(config.sites[i].routes[n], place, book);
       check_handlers(config.sites[i].routes[n], place, book);
+      check_rewrite(config.sites[i].routes[n], place, book);
+      check_error_pages(config.sites[i].routes[n], place, book, around);
     }
   }
 }

@@ -197,6 +197,7 @@ void PairsForm::read(const Node& node, Pairs& value, const Ask& ask) const {
   Pairs made;
   for (const Member& member : node.members) {
     const Ask inner{ask.book, member.key, ask.path + "." + member.key, ask.pattern};
+    ask.book.note_item(inner.path, member.value.at);
     if (name) {
       const auto good = name(member.key);
       if (!good) ask.book.fail(member.at, "'" + member.key + "' " + good.error().detail());

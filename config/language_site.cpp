@@ -108,6 +108,24 @@ void describe_routes(Visitor& v, Site& site, Config& config) {
   if (v.reading() && site.routes.empty()) site.routes.push_back(std::move(own));
 }
 
+using Judge = Result<std::string> (*)(std::string_view);
+
+/// Which names the edits of a table may give: `set` may replace what `add` and `remove` must leave.
+struct EditNames {
+  Judge set;
+  Judge other;
+};
+
+/// What is written replaces all of `edits`.
+void describe_edits(Visitor& v, std::string_view name, HeaderEdits& edits, EditNames names) {
+  v.within(name, Visitor::Shape::in_line, [&edits, names](Visitor& table) {
+    if (table.reading()) edits = HeaderEdits();
+    table.key("set", edits.set, PairsForm{names.set, parse_field_value});
+    table.key("add", edits.add, PairsForm{names.other, parse_field_value});
+    table.key("remove", edits.remove, List{Checked{names.other}});
+  });
+}
+
 }  // namespace
 
 void describe(Visitor& v, Config& config) {
@@ -164,8 +182,8 @@ void describe(Visitor& v, Route& route, const Site& site, Config& config) {
   v.locate(route.at);
   v.key("path", route.path, List{Checked{parse_path}});
   v.key("method", route.method, List{Checked{parse_method}});
-  v.key("header", route.header, PairsForm{parse_token});
-  v.key("query", route.query, PairsForm{});
+  v.key("header", route.header, PairsForm{parse_match_field, parse_match_value});
+  v.key("query", route.query, PairsForm{nullptr, parse_match_value});
   v.key("client_ip", route.client_ip, List{Checked{parse_block}});
   v.key("allow", route.allow, List{Checked{parse_block}});
   v.key("deny", route.deny, List{Checked{parse_block}});
@@ -179,13 +197,15 @@ void describe(Visitor& v, Route& route, const Site& site, Config& config) {
   v.key("strip_prefix", route.strip_prefix, Checked{parse_prefix, Empty::allowed});
   v.key("add_prefix", route.add_prefix, Checked{parse_prefix, Empty::allowed});
   v.maybe("rewrite", route.rewrite);
-  v.group("request_headers", route.request_headers);
-  v.group("response_headers", route.response_headers);
+  describe_edits(v, "request_headers", route.request_headers,
+                 {parse_request_set, parse_request_edit});
+  describe_edits(v, "response_headers", route.response_headers,
+                 {parse_answer_edit, parse_answer_edit});
   v.key("compress", route.compress, List{Choice{{"zstd", "br", "gzip"}}});
   v.key("buffer_request", route.buffer_request, Size{});
   v.maybe("files", route.files);
   v.key("backend", route.backend, BackendRef{config, site});
-  v.key("errors", route.errors, PairsForm{parse_status_range});
+  v.key("errors", route.errors, PairsForm{parse_error_status, parse_file_name});
   v.key("access_log", route.access_log, Flag{});
 }
 
@@ -220,14 +240,8 @@ void describe(Visitor& v, Respond& respond) {
 }
 
 void describe(Visitor& v, Rewrite& rewrite) {
-  v.key("match", rewrite.match, Words{});
-  v.key("to", rewrite.to, Text{});
-}
-
-void describe(Visitor& v, HeaderEdits& edits) {
-  v.key("set", edits.set, PairsForm{parse_token, parse_field_value});
-  v.key("add", edits.add, PairsForm{parse_token, parse_field_value});
-  v.key("remove", edits.remove, List{Checked{parse_token}});
+  v.key("match", rewrite.match, Checked{parse_expression});
+  v.key("to", rewrite.to, Checked{parse_rewrite_to, Empty::allowed});
 }
 
 void describe(Visitor& v, Files& files) {

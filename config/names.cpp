@@ -10,6 +10,8 @@
 #include "core/base/bytes.hpp"
 #include "core/base/cidr.hpp"
 #include "core/base/host.hpp"
+#include "core/base/password_hash.hpp"
+#include "core/base/pattern.hpp"
 #include "core/base/url.hpp"
 
 namespace gatehouse::config::detail {
@@ -201,6 +203,8 @@ Result<std::string> parse_path(std::string_view text) {
     if (text.find_first_not_of("~ ") == std::string_view::npos) {
       return wrong(text, "a regular expression follows the '~'");
     }
+    const auto compiled = parse_match_value(text);
+    if (!compiled) return compiled.error();
     return std::string(text);
   }
   if (!text.starts_with('/')) return wrong(text, "a path begins with '/'");
@@ -217,8 +221,40 @@ Result<std::string> parse_path(std::string_view text) {
 
 Result<std::string> parse_prefix(std::string_view text) {
   if (!text.starts_with('/') || !printable(text) ||
-      text.find_first_of("#* \t") != std::string_view::npos) {
-    return wrong(text, "a path begins with '/' and has no '*', fragment or space");
+      text.find_first_of("?#* \t") != std::string_view::npos) {
+    return wrong(text, "a path begins with '/' and has no '*', query, fragment or space");
+  }
+  return std::string(text);
+}
+
+Result<std::string> parse_expression(std::string_view text) {
+  const auto compiled = Pattern::compile(text);
+  if (!compiled) return wrong(text, "no regular expression: " + compiled.error().detail());
+  return std::string(text);
+}
+
+Result<std::string> parse_match_value(std::string_view text) {
+  if (!text.starts_with('~')) return parse_field_value(text);
+  std::string_view expression = text.substr(1);
+  while (expression.starts_with(' ')) expression.remove_prefix(1);
+  if (expression.empty()) return wrong(text, "a regular expression follows the '~'");
+  const auto compiled = Pattern::compile(expression);
+  if (!compiled) return wrong(text, "no regular expression: " + compiled.error().detail());
+  return std::string(text);
+}
+
+Result<std::string> parse_match_field(std::string_view text) {
+  if (equal_ignoring_case(text, "Content-Length") ||
+      equal_ignoring_case(text, "Transfer-Encoding")) {
+    return Error(Fault::bad_message, Side::self,
+                 "tells where a message ends and is not seen by routes");
+  }
+  return parse_token(text);
+}
+
+Result<std::string> parse_rewrite_to(std::string_view text) {
+  if (!printable(text) || !ascii(text) || text.find_first_of("# \t") != std::string_view::npos) {
+    return wrong(text, "a path and query as they are sent: no space, fragment or raw octets");
   }
   return std::string(text);
 }
@@ -268,6 +304,34 @@ Result<std::string> parse_token(std::string_view text) {
   return std::string(text);
 }
 
+Result<std::string> parse_request_set(std::string_view text) {
+  constexpr std::array<std::string_view, 10> ours = {
+      "Connection", "Keep-Alive",        "Proxy-Connection", "TE",     "Trailer",
+      "Upgrade",    "Transfer-Encoding", "Content-Length",   "Expect", "HTTP2-Settings"};
+  for (const std::string_view name : ours) {
+    if (equal_ignoring_case(text, name)) {
+      return Error(Fault::bad_message, Side::self,
+                   "belongs to one connection or to framing: Gatehouse writes it itself");
+    }
+  }
+  return parse_token(text);
+}
+
+Result<std::string> parse_request_edit(std::string_view text) {
+  if (equal_ignoring_case(text, "Host")) {
+    return Error(Fault::bad_message, Side::self,
+                 "stands once in every request: 'set' gives it another value");
+  }
+  return parse_request_set(text);
+}
+
+Result<std::string> parse_answer_edit(std::string_view text) {
+  if (equal_ignoring_case(text, "Host")) {
+    return Error(Fault::bad_message, Side::self, "is a field of requests only");
+  }
+  return parse_request_set(text);
+}
+
 Result<std::string> parse_method(std::string_view text) {
   if (!token(text)) return wrong(text, "no valid method");
   std::string upper(text);
@@ -312,15 +376,25 @@ Result<std::string> parse_hsts(std::string_view text) {
   constexpr std::string_view wanted =
       "write a duration, then what else is wanted: \"365d; includeSubDomains; preload\"";
   bool first = true;
+  bool whole_year = false;
+  bool below = false;  // includeSubDomains
+  bool preload = false;
   for (std::string_view part : split(text, ';')) {
     while (part.starts_with(' ')) part.remove_prefix(1);
     while (part.ends_with(' ')) part.remove_suffix(1);
     const bool years = first && part.ends_with('y') && port_of(part.substr(0, part.size() - 1));
-    const bool age = first && (years || parse_duration(part).has_value());
+    const auto span = parse_duration(part);
+    const bool age = first && (years || span.has_value());
     if (!age && (first || (part != "includeSubDomains" && part != "preload"))) {
       return wrong(text, wanted);
     }
+    if (first) whole_year = years ? part != "0y" : *span >= std::chrono::hours(365 * 24);
+    below = below || part == "includeSubDomains";
+    preload = preload || part == "preload";
     first = false;
+  }
+  if (preload && !(below && whole_year)) {
+    return wrong(text, "browsers preload only with includeSubDomains and at least 1y");
   }
   return std::string(text);
 }
@@ -343,6 +417,20 @@ Result<std::string> parse_status_range(std::string_view text) {
   return std::string(text);
 }
 
+Result<std::string> parse_error_status(std::string_view text) {
+  const auto parsed = parse_status_range(text);
+  if (!parsed) return parsed.error();
+  for (const std::string_view part : split(text, ',')) {
+    if (part[0] < '4') return wrong(text, "error pages are for statuses from 400 on");
+  }
+  return std::string(text);
+}
+
+Result<std::string> parse_file_name(std::string_view text) {
+  if (text.empty()) return Error(Fault::bad_message, Side::self, "must not be empty");
+  return std::string(text);
+}
+
 Result<std::string> parse_file_mode(std::string_view text) {
   const bool octal = text.find_first_not_of("01234567") == std::string_view::npos;
   if (!octal || text.size() < 3 || text.size() > 4) {
@@ -353,7 +441,17 @@ Result<std::string> parse_file_mode(std::string_view text) {
 
 Result<std::string> parse_password_hash(std::string_view text) {
   for (const std::string_view opening : {"$2a$", "$2b$", "$2y$", "$argon2id$", "$y$", "$6$"}) {
-    if (text.starts_with(opening)) return std::string(text);
+    if (!text.starts_with(opening)) continue;
+    if (!is_usable_hash(std::string(text))) {
+      return Error(Fault::bad_message, Side::self,
+                   "is a hash that this system's crypt(3) cannot check (" + std::string(opening) +
+                       "); 'gatehouse hash-password' makes one that it can");
+    }
+    // The sum stands after the last '$'; bcrypt's together with its salt of 22 octets.
+    const std::size_t sum = text.size() - text.rfind('$') - 1;
+    const bool whole = opening.starts_with("$2") ? sum == 22 + 31 : sum >= 43;
+    if (whole) return std::string(text);
+    return Error(Fault::bad_message, Side::self, "is a password hash that is not whole");
   }
   // The text may be a password: it is not repeated.
   return Error(Fault::bad_message, Side::self,

@@ -9,7 +9,7 @@ void check_listeners(const Config& config, Book& book);
 void check_backends(const Config& config, Book& book, const Surroundings& around);
 void check_acme(const Config& config, Book& book, const Surroundings& around);
 void check_site_tls(const Config& config, Book& book, const Surroundings& around);
-void check_routes(const Config& config, Book& book);
+void check_routes(const Config& config, Book& book, const Surroundings& around);
 void check_passthrough(const Config& config, Book& book);
 
 /// True for names and addresses that no public CA certifies; a wildcard is as local as the names

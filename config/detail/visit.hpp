@@ -170,7 +170,6 @@ void describe(Visitor& v, ForwardAuth& auth);
 void describe(Visitor& v, Redirect& redirect);
 void describe(Visitor& v, Respond& respond);
 void describe(Visitor& v, Rewrite& rewrite);
-void describe(Visitor& v, HeaderEdits& edits);
 void describe(Visitor& v, Files& files);
 
 }  // namespace gatehouse::config::detail

@@ -34,13 +34,24 @@ Result<std::string> parse_prefix(std::string_view text);
 Result<std::string> parse_index(std::string_view text);
 Result<std::string> parse_try(std::string_view text);
 Result<std::string> parse_copied_field(std::string_view text);
+Result<std::string> parse_expression(std::string_view text);   // RE2
+Result<std::string> parse_match_value(std::string_view text);  // a text or "~ EXPRESSION"
+Result<std::string> parse_match_field(std::string_view text);  // a field that routes can see
+Result<std::string> parse_rewrite_to(std::string_view text);
 Result<std::string> parse_token(std::string_view text);  // method, field name (RFC 9110 §5.6.2)
+/// Fields that header edits may name: none of framing or of one connection only. A request's Host
+/// may be set.
+Result<std::string> parse_request_edit(std::string_view text);
+Result<std::string> parse_request_set(std::string_view text);
+Result<std::string> parse_answer_edit(std::string_view text);
 Result<std::string> parse_method(std::string_view text);
 Result<std::string> parse_http_url(std::string_view text);
 Result<std::string> parse_admin_listen(std::string_view text);
 Result<std::string> parse_metrics_listen(std::string_view text);
 Result<std::string> parse_hsts(std::string_view text);
 Result<std::string> parse_status_range(std::string_view text);
+Result<std::string> parse_error_status(std::string_view text);  // 400 and above
+Result<std::string> parse_file_name(std::string_view text);
 Result<std::string> parse_file_mode(std::string_view text);
 Result<std::string> parse_password_hash(std::string_view text);
 Result<std::string> parse_master_key(std::string_view text);

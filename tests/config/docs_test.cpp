@@ -127,7 +127,13 @@ TEST_CASE("every file in examples/ loads, and prints to a file that loads") {
     CHECK(told == Strings{});
     if (!told.empty()) continue;
     const auto text = print(config_of(content(entry.path()), machine, Features::this_version));
-    CHECK(print(config_of(text, machine, Features::this_version)) == text);
+    std::string filled = text;  // with something where secrets stood
+    const std::string_view hidden = "<redacted>";
+    for (auto at = filled.find(hidden); at != std::string::npos; at = filled.find(hidden)) {
+      filled.replace(at, hidden.size(),
+                     "$2b$04$abcdefghijklmnopqrstuujydOTSfIH/d5oUHpsygqV5X9xJLQc6e");
+    }
+    CHECK(print(config_of(filled, machine, Features::this_version)) == text);
   }
   CHECK(examples >= 6);
 }

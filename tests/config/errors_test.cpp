@@ -358,10 +358,6 @@ TEST_CASE("a key of a feature that does not exist yet is refused, and its off va
   const auto in_site = [](const std::string& line) {
     return problems(good_site + line + "\n", {}, Features::this_version);
   };
-  CHECK(in_site("path = [\"/a\", \"~ ^/b\"]") ==
-        Strings{"g.toml:4:1: 'path': regular expressions are not available in this version"});
-  CHECK(in_site("[[site.route]]\nmax_in_flight = 3") ==
-        Strings{"g.toml:5:1: 'max_in_flight': max_in_flight is not available in this version"});
   CHECK(in_site("tls.must_staple = true") ==
         Strings{"g.toml:4:5: 'must_staple': OCSP must-staple is not available in this version"});
   CHECK(in_site("tls.alpn = [\"h2\", \"http/1.1\"]").empty());
@@ -375,19 +371,96 @@ TEST_CASE("a key of a feature that does not exist yet is refused, and its off va
         Strings{"g.toml:5:1: 'servers': srv+http:// servers are not available in this version"});
   CHECK(in_site("[docker]\nenabled = true") ==
         Strings{"g.toml:4:2: 'docker': sites from containers are not available in this version"});
-  for (const char* off :
-       {"compress = []", "max_in_flight = 0", "hsts_off", "header = {}", "allow = []"}) {
-    if (std::string(off) == "hsts_off") {
-      CHECK(in_site("tls.hsts = \"\"").empty());
-    } else {
-      CHECK(in_site(off).empty());
-    }
-  }
   CHECK(in_site("[server]\nlean_records = false").empty());
   CHECK(in_site("[server]\nlean_records = true").size() == 1);
   CHECK(in_site("[docker]\nenabled = false").empty());
   CHECK(in_site("[acme]\npreflight = \"off\"").empty());
   CHECK(in_site("[acme]\npreflight = \"warn\"").size() == 1);
+}
+
+TEST_CASE("mistakes in a route are told with their place and the way out") {
+  struct Mistake {
+    const char* what;
+    const char* line;  // the site's fourth
+    const char* told;  // without file and line
+  };
+  const std::vector<Mistake> rows = {
+      {"an expression in a list of paths", R"x(path = ["/a", "~ ^/b("])x",
+       "15: 'path' cannot be '~ ^/b(': no regular expression: missing ): ^/b("},
+      {"nothing after the mark", R"x(path = "~ ")x",
+       "8: 'path' cannot be '~ ': a regular expression follows the '~'"},
+      {"an expression for a field", R"x(header = { "X-A" = "1", "Accept" = "~ [z-a]" })x",
+       "36: 'Accept' cannot be '~ [z-a]': no regular expression: invalid character class range: "
+       "z-a"},
+      {"a field that routes do not see", R"x(header = { "content-length" = "0" })x",
+       "12: 'content-length' tells where a message ends and is not seen by routes"},
+      {"an expression for a parameter", R"x(query = { page = "~ *" })x",
+       "18: 'page' cannot be '~ *': no regular expression: no argument for repetition operator: *"},
+      {"an address block", R"x(allow = ["10.0.0.0/8", "10.0.0.0/40"])x",
+       "24: 'allow' cannot be '10.0.0.0/40': an address block is like \"10.0.0.0/8\" or "
+       "\"private\""},
+      {"no number of requests", R"x(rate_limit = { per = "1s" })x",
+       "1: 'rate_limit' needs 'requests'"},
+      {"an unknown key of a limit", R"x(rate_limit = { requests = 1, key = "cookie" })x",
+       "36: 'key' cannot be 'cookie': requests are counted by client_ip, host or header:NAME"},
+      {"a hash that crypt(3) cannot check",
+       R"x(basic_auth = { users = { a = "$argon2id$v=19$x" } })x",
+       "30: 'a' is a hash that this system's crypt(3) cannot check ($argon2id$); 'gatehouse "
+       "hash-password' makes one that it can"},
+      {"a hash that was cut short", R"x(basic_auth = { users = { a = "$2b$04$abcdefghijk" } })x",
+       "30: 'a' is a password hash that is not whole"},
+      {"a prefix with a query", R"x(add_prefix = "/a?b=")x",
+       "14: 'add_prefix' cannot be '/a?b=': a path begins with '/' and has no '*', query, fragment "
+       "or space"},
+      {"an expression to rewrite by", R"x(rewrite = { match = "(", to = "/" })x",
+       "21: 'match' cannot be '(': no regular expression: missing ): ("},
+      {"a group that is not there", R"x(rewrite = { match = "^/(a)", to = "/$1/$2" })x",
+       "30: 'to' names $2, and 'match' has 1 group"},
+      {"a target with a space", R"x(rewrite = { match = "a", to = "/a b" })x",
+       "31: 'to' cannot be '/a b': a path and query as they are sent: no space, fragment or raw "
+       "octets"},
+      {"a field of the connection", R"x(request_headers = { set = { "Connection" = "close" } })x",
+       "29: 'Connection' belongs to one connection or to framing: Gatehouse writes it itself"},
+      {"framing", R"x(response_headers = { remove = ["Server", "content-length"] })x",
+       "42: 'remove' belongs to one connection or to framing: Gatehouse writes it itself"},
+      {"a second Host", R"x(request_headers = { add = { Host = "b" } })x",
+       "29: 'Host' stands once in every request: 'set' gives it another value"},
+      {"Host of an answer", R"x(response_headers = { set = { Host = "b" } })x",
+       "30: 'Host' is a field of requests only"},
+      {"two lines in a value", R"x(response_headers = { set = { "X-A" = "a\r\nb" } })x",
+       "38: 'X-A' must not hold control characters"},
+      {"an error page that is not there", R"x(errors = { "404" = "/no", "502" = "/page" })x",
+       "20: '404': cannot read '/no'"},
+      {"an error page that is too large", R"x(errors = { "5xx" = "/large" })x",
+       "20: '5xx': '/large' has more than 1 MiB"},
+      {"an error page for no error", R"x(errors = { "200" = "/page" })x",
+       "12: '200' cannot be '200': error pages are for statuses from 400 on"},
+      {"hsts without TLS", R"x(tls = { mode = "off", hsts = "1y" })x",
+       "23: 'hsts' is told over TLS only, and this site has none"},
+      {"hsts that no browser preloads", R"x(tls.hsts = "30d; includeSubDomains; preload")x",
+       "12: 'hsts' cannot be '30d; includeSubDomains; preload': browsers preload only with "
+       "includeSubDomains and at least 1y"},
+  };
+  Machine machine;
+  machine.files["/page"] = "<h1>";
+  machine.files["/large"] = std::string(most_error_page_bytes + 1, 'x');
+  for (const Mistake& row : rows) {
+    INFO(std::string(row.what));
+    const auto told = problems(good_site + std::string(row.line) + "\n", machine);
+    REQUIRE(told.size() == 1);
+    CHECK(told[0] == std::string("g.toml:4:") + row.told);
+  }
+  for (const char* good :
+       {R"x(request_headers = { set = { Host = "b" } })x", R"x(errors = { "502" = "/page" })x",
+        R"x(rewrite = { match = "a(b)", to = "/$0$1$?x=$1" })x",
+        R"x(header = { Accept = "~ json" })x", R"x(query = { a = "" })x",
+        R"x(tls.hsts = "2y; includeSubDomains; preload")x", R"x(path = ["~ ^/b(c|d)"])x"}) {
+    INFO(std::string(good));
+    for (const std::string& told :
+         problems(good_site + std::string(good) + "\n", machine, Features::this_version)) {
+      CHECK(told == "");
+    }
+  }
 }
 
 TEST_CASE("addresses that can be had side by side are left alone") {

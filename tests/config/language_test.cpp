@@ -10,7 +10,8 @@ namespace {
 
 Machine machine_with_files() {
   Machine machine;
-  for (const char* path : {"/etc/roots.pem", "/etc/c.pem", "/etc/c.key", "/etc/crl.pem"}) {
+  for (const char* path : {"/etc/roots.pem", "/etc/c.pem", "/etc/c.key", "/etc/crl.pem",
+                           "/srv/502.html", "/srv/5xx.html"}) {
     machine.files[path] = "x";
   }
   return machine;
@@ -130,7 +131,7 @@ TEST_CASE("the whole language printed loads again to the same config") {
   for (const char* key : {"url", "secret", "server", "tsig_name", "tsig_secret"}) fill(key, "x");
   fill("hmac_key", "c2VjcmV0");
   fill("encryption_key", "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=");
-  fill("alice", "$2y$10$x");
+  fill("alice", "$2y$10$abcdefghijklmnopqrstuu23JPZtHcGhwXSF41f93o/7vBdDut3Xu");
   const std::string twice =
       print(config_of(filled, machine_with_files()), Features::whole_language);
   CHECK(twice == once);

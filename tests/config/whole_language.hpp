@@ -158,7 +158,7 @@ deny = ["10.1.0.0/16"]
 rate_limit = { requests = 100, per = "2m", burst = 5, key = "header:X-Key" }
 max_in_flight = 7
 max_body = "2MiB"
-basic_auth = { users = { alice = "$2y$10$abcdefghijklmnopqrstuv" }, realm = "here" }
+basic_auth = { users = { alice = "$2y$10$abcdefghijklmnopqrstuu23JPZtHcGhwXSF41f93o/7vBdDut3Xu" }, realm = "here" }
 forward_auth = { url = "http://auth:9091/verify", copy = ["Remote-User"], timeout = "6s" }
 strip_prefix = "/api"
 add_prefix = "/v1"
