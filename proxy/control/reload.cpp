@@ -100,7 +100,7 @@ awaitable<ReloadOutcome> Service::apply(config::Config next) {
   keep_fixed(before->config(), next);
 
   auto shared = std::make_shared<const config::Config>(std::move(next));
-  auto snapshot = serve::Snapshot::build(shared, tickets_);
+  auto snapshot = serve::Snapshot::build(shared, tickets_, before.get());
   if (!snapshot) co_return refused(snapshot.error());
   auto plan = certificates_->plan(*shared);
   if (!plan) co_return refused(plan.error());

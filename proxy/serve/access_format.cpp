@@ -194,8 +194,8 @@ void write_json(std::string& out, const http::RequestHead& request, const Reques
   line.text(F::method, request.method);
   line.text(F::scheme, facts.scheme());
   line.text(F::host, request.host);
-  line.text(F::path, request.path);
-  line.text(F::query, request.query);
+  line.text(F::path, facts.asked ? facts.asked->path : request.path);
+  line.text(F::query, facts.asked ? facts.asked->query : request.query);
   line.text(F::proto, protocol(request, facts));
   line.number(F::status, facts.status);
   line.number(F::bytes_in, facts.bytes_in);
@@ -274,10 +274,11 @@ void write_combined(std::string& out, const http::RequestHead& request, const Re
   line.bare(" - - [" + clf_time(facts.began_wall) + "] \"");
   line.value(F::method, request.method);
   line.bare(" ");
-  line.value(F::path, request.path);
-  if (request.has_query) {
+  line.value(F::path, facts.asked ? facts.asked->path : request.path);
+  if (facts.asked ? facts.asked->has_query : request.has_query) {
     line.bare("?");
-    if (!request.query.empty()) line.value(F::query, request.query);
+    const std::string_view query = facts.asked ? facts.asked->query : request.query;
+    if (!query.empty()) line.value(F::query, query);
   }
   line.bare(" ");
   line.bare(protocol(request, facts));

@@ -4,6 +4,7 @@
 
 #include "core/base/bytes.hpp"
 #include "core/tls/certificate.hpp"
+#include "proxy/serve/request_path.hpp"
 
 namespace gatehouse::serve {
 namespace {
@@ -49,18 +50,33 @@ Admission to_https(const Site& site, const http::RequestHead& request,
   return admission;
 }
 
-Admission to_route(const Site& site, const http::RequestHead& request, std::string& room) {
-  const MatchPath path = MatchPath::of(request.path, room);
+/// Whether a server can read the path as one that another route is for: what the rules of one route
+/// let pass must not arrive where those of another hold.
+bool may_be_another_routes(const Site& site, const http::RequestHead& request,
+                           const RequestFacts& facts, const RequestPath& path,
+                           const Route* chosen) {
+  if (path.unreadable) return true;
+  if (!path.unsure) return false;
+  OtherReadings readings(path.text);
+  std::string reading;
+  while (readings.next(reading)) {
+    if (site.route(request, reading, facts.client_ip) != chosen) return true;
+  }
+  return false;
+}
+
+Admission to_route(const Site& site, const http::RequestHead& request, const RequestFacts& facts,
+                   std::string& room) {
+  const RequestPath path = RequestPath::of(request.path, room);
+  const Route* const chosen = site.route(request, path.text, facts.client_ip);
   Admission admission;
-  if (path.ambiguous && site.decides_by_path) {
+  if (site.decides_by_path && may_be_another_routes(site, request, facts, path, chosen)) {
     admission = refused(400, "malformed");
+  } else if (chosen == nullptr) {
+    admission = refused(404, "no_route");
   } else {
-    admission.route = site.route(request.method, path.text);
-    if (admission.route == nullptr) {
-      admission = refused(404, "no_route");
-    } else {
-      admission.kind = Admission::Kind::to_route;
-    }
+    admission.kind = Admission::Kind::to_route;
+    admission.route = chosen;
   }
   admission.site = &site;
   return admission;
@@ -115,7 +131,7 @@ Admission admit(const Snapshot& snapshot, const Entrance& entrance,
     return to_https(*site, request, certificates);
   }
   if (!entrance.tls && site->only_over_tls()) return refused(421, "misdirected");
-  return to_route(*site, request, room);
+  return to_route(*site, request, facts, room);
 }
 
 }  // namespace gatehouse::serve

@@ -279,6 +279,8 @@ awaitable<void> forward(Worker& worker, http::ServerExchange& exchange, const Ro
   http::RequestHead& request = exchange.request();
   clean_request(request, facts);
   write_forwarded(request.fields, hop_of(request, facts));
+  // The route's own edits last, when nothing that a client sent can take them back.
+  route.request_edits.apply_to(request, facts);
   detail::Journey journey(worker, exchange, facts, std::move(backend));
   co_await journey.run();
 }

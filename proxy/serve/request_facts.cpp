@@ -12,11 +12,13 @@ void RequestFacts::next_request() {
   route = nullptr;
   user_agent = {};
   referer = {};
+  asked.reset();
   status = 0;
   bytes_in = 0;
   bytes_out = 0;
   rejected = {};
   error.clear();
+  own_answer = false;
   backend = {};
   server.clear();
   attempts = 0;

@@ -10,6 +10,7 @@
 #include "core/base/clock.hpp"
 #include "core/tls/tls_stream.hpp"
 #include "proxy/serve/live_connections.hpp"
+#include "proxy/serve/path_edits.hpp"
 
 namespace gatehouse::serve {
 
@@ -41,6 +42,7 @@ struct RequestFacts {
   const LiveConnections::Place* place = nullptr;  // of the client's connection
   std::string_view user_agent;  // as the client sent them, for the log; the fields
   std::string_view referer;     // may be changed on the road
+  std::optional<Target> asked;  // path and query as they came, once they are changed
 
   // --- how it went: written by whoever answers
   int status = 0;              // what the client was sent; 0: nothing
@@ -48,6 +50,7 @@ struct RequestFacts {
   std::uint64_t bytes_out = 0;
   std::string_view rejected;  // why we refused it ourselves: a label of gatehouse_rejected_total
   std::string error;          // for the log only, never shown to a client
+  bool own_answer = false;    // a refusal or an error of our making
 
   // --- how it went, where it was forwarded: written by forward()
   std::string_view backend;          // name of the pool; lives in the snapshot

@@ -2,11 +2,13 @@
 
 #include <algorithm>
 
+#include "core/base/entropy.hpp"
 #include "core/base/log.hpp"
 #include "core/base/time_format.hpp"
 #include "core/base/url.hpp"
 #include "core/tls/pem_file.hpp"
 #include "core/tls/tls_stream.hpp"
+#include "proxy/serve/hsts.hpp"
 
 namespace gatehouse::serve {
 namespace {
@@ -54,6 +56,10 @@ std::uint16_t public_port(const std::vector<config::Listen>& https) {
   return 0;
 }
 
+bool looks_at_path(const config::Route& route) {
+  return !route.path.empty() || !route.strip_prefix.empty() || route.rewrite.has_value();
+}
+
 bool wants_acme(const config::Config& config) {
   const auto by_acme = [](const config::Site& site) {
     return site.tls.mode == config::TlsMode::acme || site.tls.mode == config::TlsMode::on_demand;
@@ -65,16 +71,27 @@ bool wants_acme(const config::Config& config) {
 }  // namespace
 
 Site::Site(const config::Site& from, std::size_t place)
-    : settings(from), index(place), name(from.hosts.empty() ? "*" : from.hosts.front()) {
+    : settings(from),
+      index(place),
+      name(from.hosts.empty() ? "*" : from.hosts.front()),
+      hsts(hsts_value(from.tls.hsts)) {
   routes.reserve(from.routes.size());
   for (const config::Route& route : from.routes) routes.emplace_back(route, *this, routes.size());
-  const auto by_path = [](const Route& route) { return !route.paths.empty(); };
-  decides_by_path = routes.size() > 1 && std::any_of(routes.begin(), routes.end(), by_path);
+  decides_by_path = std::any_of(from.routes.begin(), from.routes.end(), looks_at_path);
 }
 
-const Route* Site::route(std::string_view method, std::string_view path) const {
+Result<void> Site::compile(const RouteStates& kept, ErrorPageFiles& pages, Entropy& entropy) {
+  for (Route& route : routes) {
+    auto compiled = route.compile(kept, pages, entropy);
+    if (!compiled) return std::move(compiled).error().within("route " + route.name);
+  }
+  return {};
+}
+
+const Route* Site::route(const http::RequestHead& request, std::string_view path,
+                         const asio::ip::address& client) const {
   for (const Route& candidate : routes) {
-    if (candidate.matches(method, path)) return &candidate;
+    if (candidate.matches(request, path, client)) return &candidate;
   }
   return nullptr;
 }
@@ -105,7 +122,8 @@ Snapshot::Snapshot(std::shared_ptr<const config::Config> config)
     : config_(std::move(config)), access_format_(config_->log) {}
 
 Result<std::shared_ptr<const Snapshot>> Snapshot::build(
-    std::shared_ptr<const config::Config> config, std::shared_ptr<tls::TicketKeys> tickets) {
+    std::shared_ptr<const config::Config> config, std::shared_ptr<tls::TicketKeys> tickets,
+    const Snapshot* before) {
   std::shared_ptr<Snapshot> made(new Snapshot(std::move(config)));
   const auto trusted = made->add_trusted();
   if (!trusted) return trusted.error();
@@ -114,21 +132,15 @@ Result<std::shared_ptr<const Snapshot>> Snapshot::build(
   auto backends = backend::make_plans(*made->config_);
   if (!backends) return backends.error();
   made->backends_ = std::move(*backends);
-  const auto added = made->add_sites(tickets);
+  const auto added = made->add_sites(tickets, before);
   if (!added) return added.error();
   return std::shared_ptr<const Snapshot>(std::move(made));
 }
 
 Result<void> Snapshot::add_trusted() {
-  for (const std::string& text : config_->server.trusted_proxies) {
-    if (text == "private") {
-      trusted_.insert(trusted_.end(), private_blocks().begin(), private_blocks().end());
-      continue;
-    }
-    auto block = Cidr::parse(text);
-    if (!block) return std::move(block).error().within("trusted_proxies");
-    trusted_.push_back(*block);
-  }
+  auto blocks = parse_blocks(config_->server.trusted_proxies);
+  if (!blocks) return std::move(blocks).error().within("trusted_proxies");
+  trusted_ = std::move(*blocks);
   return {};
 }
 
@@ -151,9 +163,25 @@ Result<void> Snapshot::add_auth_policy() {
   return {};
 }
 
-Result<void> Snapshot::add_sites(const std::shared_ptr<tls::TicketKeys>& tickets) {
+RouteStates Snapshot::route_states() const {
+  RouteStates states;
+  for (const Site& site : sites_) {
+    for (const Route& route : site.routes) {
+      if (route.state) states.emplace(route.identity(), route.state);
+    }
+  }
+  return states;
+}
+
+Result<void> Snapshot::add_sites(const std::shared_ptr<tls::TicketKeys>& tickets,
+                                 const Snapshot* before) {
+  const RouteStates kept = before ? before->route_states() : RouteStates();
+  ErrorPageFiles pages;
+  SystemEntropy entropy;
   for (const config::Site& from : config_->sites) {
     Site& site = sites_.emplace_back(from, sites_.size());
+    const auto compiled = site.compile(kept, pages, entropy);
+    if (!compiled) return cannot(site, compiled.error().detail());
     if (site.uses_tls() && !site.passes_through()) {
       const auto policy = add_policy(site, tickets);
       if (!policy) return policy.error();

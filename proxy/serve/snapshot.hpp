@@ -27,8 +27,12 @@ struct Site {
   Site(const Site&) = delete;
   Site& operator=(const Site&) = delete;
 
-  /// The first route in file order that takes the request; null: none does.
-  const Route* route(std::string_view method, std::string_view path) const;
+  /// What of it can fail (Route::compile).
+  Result<void> compile(const RouteStates& kept, ErrorPageFiles& pages, Entropy& entropy);
+  /// The first route in file order that takes the request; null: none does. `path` in the form of
+  /// RequestPath.
+  const Route* route(const http::RequestHead& request, std::string_view path,
+                     const asio::ip::address& client) const;
   bool uses_tls() const { return settings.tls.mode != config::TlsMode::off; }
   /// Its TLS is its server's: we choose by the ClientHello's name and carry octets.
   bool passes_through() const { return settings.tls.mode == config::TlsMode::passthrough; }
@@ -41,7 +45,8 @@ struct Site {
   std::size_t index;  // place in the file
   std::string name;   // its first host: the label in logs and metrics
   std::vector<Route> routes;
-  bool decides_by_path = false;                     // more than one route, and some match by path
+  bool decides_by_path = false;                     // some route matches by path, or changes it
+  std::string hsts;                                 // value of the field; empty: none is sent
   std::shared_ptr<const tls::ServerPolicy> policy;  // null where we end no TLS
   std::uint16_t https_port = 0;                     // where redirects lead; 0: no https listener
 };
@@ -79,9 +84,11 @@ struct Endpoint {
 /// certificates) is not in here.
 class Snapshot {
  public:
-  /// Requires a checked config. Errors name the site and what could not be built.
+  /// Requires a checked config. Errors name the site and what could not be built. `before`: the
+  /// snapshot that this one takes the place of; what its routes have counted stays.
   static Result<std::shared_ptr<const Snapshot>> build(std::shared_ptr<const config::Config> config,
-                                                       std::shared_ptr<tls::TicketKeys> tickets);
+                                                       std::shared_ptr<tls::TicketKeys> tickets,
+                                                       const Snapshot* before = nullptr);
   Snapshot(const Snapshot&) = delete;
   Snapshot& operator=(const Snapshot&) = delete;
 
@@ -113,7 +120,8 @@ class Snapshot {
   explicit Snapshot(std::shared_ptr<const config::Config> config);
   Result<void> add_trusted();
   Result<void> add_auth_policy();
-  Result<void> add_sites(const std::shared_ptr<tls::TicketKeys>& tickets);
+  Result<void> add_sites(const std::shared_ptr<tls::TicketKeys>& tickets, const Snapshot* before);
+  RouteStates route_states() const;
   Result<void> add_policy(Site& site, const std::shared_ptr<tls::TicketKeys>& tickets);
   Result<void> place(Site& site);
   Result<void> place(const Site& site, const config::Listen& listen, bool tls);

@@ -26,6 +26,7 @@
 #include "core/net/resolver.hpp"
 #include "core/tls/certificate_index.hpp"
 #include "proxy/serve/live_connections.hpp"
+#include "proxy/serve/passwords.hpp"
 #include "proxy/serve/snapshot.hpp"
 
 namespace gatehouse::serve {
@@ -110,6 +111,7 @@ class Worker {
   acme::ChallengeBoard challenges;
   Counters counters;
   LiveConnections connections;
+  Passwords passwords;
   bool draining = false;
   Steady next_list_warning = Steady::min();  // of a revocation list that has run out
   std::shared_ptr<AccessRing> access;        // null: no access log

@@ -3,10 +3,14 @@
 #include <array>
 
 #include "proxy/serve/forward.hpp"
+#include "proxy/serve/handlers/basic_auth.hpp"
 #include "proxy/serve/handlers/buffered_request.hpp"
+#include "proxy/serve/handlers/change_path.hpp"
 #include "proxy/serve/handlers/compressed_exchange.hpp"
+#include "proxy/serve/handlers/edited_answer.hpp"
 #include "proxy/serve/handlers/files.hpp"
 #include "proxy/serve/handlers/forward_auth.hpp"
+#include "proxy/serve/handlers/gate.hpp"
 #include "proxy/serve/handlers/redirect.hpp"
 #include "proxy/serve/handlers/respond.hpp"
 #include "proxy/serve/handlers/status.hpp"
@@ -17,17 +21,6 @@ namespace gatehouse::serve {
 namespace {
 
 using Settings = config::Route;
-
-bool longer_than(const http::BodyLength& length, std::uint64_t most) {
-  return most != 0 && length.kind == http::BodyLength::Kind::counted && length.bytes > most;
-}
-
-Refusal limit_body(Visit& visit) {
-  const std::uint64_t most = visit.settings().max_body;
-  visit.exchange.limit_body(most);
-  if (!longer_than(visit.request().length, most)) return {};
-  return {.status = 413, .reason = "too_large"};
-}
 
 awaitable<bool> answer_redirect(Visit& visit) {
   const int status = visit.settings().redirect->status;
@@ -41,16 +34,31 @@ awaitable<bool> answer_respond(Visit& visit) {
   co_return true;
 }
 
+bool limits_addresses(const Settings& route) { return !route.allow.empty() || !route.deny.empty(); }
+
+bool changes_path(const Settings& route) {
+  return !route.strip_prefix.empty() || !route.add_prefix.empty() || route.rewrite.has_value();
+}
+
 // The order of handlers, the same for every route. What answers stands before what changes the
-// request on its way to a server.
+// request on its way to a server. `request_headers` come last of all, in forward(): only there are
+// the fields gone that a client could have them removed by.
 constexpr std::array steps = {
-    Step{.asked = [](const Settings& route) { return route.max_body != 0; }, .judge = limit_body},
+    Step{.asked = limits_addresses, .judge = check_address},
+    Step{.asked = [](const Settings& route) { return route.rate_limit.has_value(); },
+         .judge = check_rate},
+    Step{.asked = [](const Settings& route) { return route.max_in_flight != 0; },
+         .judge = check_in_flight},
+    Step{.asked = [](const Settings& route) { return route.max_body != 0; }, .judge = check_body},
+    Step{.asked = [](const Settings& route) { return route.basic_auth.has_value(); },
+         .answer = answer_basic_auth},
     Step{.asked = [](const Settings& route) { return route.forward_auth.has_value(); },
          .answer = answer_forward_auth},
     Step{.asked = [](const Settings& route) { return route.redirect.has_value(); },
          .answer = answer_redirect},
     Step{.asked = [](const Settings& route) { return route.respond.has_value(); },
          .answer = answer_respond},
+    Step{.asked = changes_path, .judge = change_path},
     Step{.asked = [](const Settings& route) { return route.files.has_value(); },
          .answer = answer_files},
 };
@@ -84,7 +92,8 @@ awaitable<void> to_server(Visit& visit) {
 
 awaitable<void> walk(Worker& worker, http::ServerExchange& exchange, const Route& route,
                      RequestFacts& facts) {
-  Visit visit{worker, exchange, route, facts};
+  Visit visit{.worker = worker, .exchange = exchange, .route = route, .facts = facts};
+  settle_path(visit);
   if (longer_than(visit.request().length, facts.snapshot->server().limits.body)) {
     const Refusal refusal{.status = 413, .reason = "too_large"};
     co_await refuse(visit, refusal);
@@ -97,11 +106,25 @@ awaitable<void> walk(Worker& worker, http::ServerExchange& exchange, const Route
   co_await to_server(visit);
 }
 
+// What answers pass on their way out, the one next to the client first.
+
+awaitable<void> walk_edited(Worker& worker, http::ServerExchange& exchange, const Route& route,
+                            RequestFacts& facts) {
+  EditedAnswer edited(exchange, route, facts);
+  co_await walk(worker, edited, route, facts);
+}
+
+awaitable<void> edit_or_walk(Worker& worker, http::ServerExchange& exchange, const Route& route,
+                             RequestFacts& facts) {
+  if (EditedAnswer::wanted(route, facts)) return walk_edited(worker, exchange, route, facts);
+  return walk(worker, exchange, route, facts);
+}
+
 awaitable<void> walk_compressed(Worker& worker, http::ServerExchange& exchange, const Route& route,
                                 RequestFacts& facts) {
   const CompressMeans means{worker.encoders, worker.buffers};
   CompressedExchange compressed(exchange, means, route.codings);
-  co_await walk(worker, compressed, route, facts);
+  co_await edit_or_walk(worker, compressed, route, facts);
 }
 
 }  // namespace
@@ -116,7 +139,7 @@ std::vector<const Step*> steps_of(const config::Route& route) {
 
 awaitable<void> run_handlers(Worker& worker, http::ServerExchange& exchange, const Route& route,
                              RequestFacts& facts) {
-  if (route.codings.empty()) return walk(worker, exchange, route, facts);
+  if (route.codings.empty()) return edit_or_walk(worker, exchange, route, facts);
   return walk_compressed(worker, exchange, route, facts);
 }
 

@@ -17,10 +17,16 @@ struct Visit {
   http::ServerExchange& exchange;  // answers through it pass the route's header edits
   const Route& route;
   RequestFacts& facts;
+  PlaceInFlight in_flight{};
 
   http::RequestHead& request() const { return exchange.request(); }
   const config::Route& settings() const { return route.settings; }
 };
+
+/// A body that is told to be longer than `most` octets; 0: no limit.
+inline bool longer_than(const http::BodyLength& length, std::uint64_t most) {
+  return most != 0 && length.kind == http::BodyLength::Kind::counted && length.bytes > most;
+}
 
 /// Why a request ends at a step, or `status` 0: it goes on.
 struct Refusal {

@@ -64,11 +64,12 @@ config::Config config_with(std::vector<config::Site> sites) {
   return config;
 }
 
-std::shared_ptr<const Snapshot> snapshot_of(config::Config config) {
+std::shared_ptr<const Snapshot> snapshot_of(config::Config config, const Snapshot* before) {
   static SystemEntropy entropy;
   static const auto tickets =
       std::make_shared<tls::TicketKeys>(entropy, std::chrono::system_clock::now());
-  auto built = Snapshot::build(std::make_shared<const config::Config>(std::move(config)), tickets);
+  auto built =
+      Snapshot::build(std::make_shared<const config::Config>(std::move(config)), tickets, before);
   REQUIRE(built);
   return *built;
 }
@@ -133,7 +134,8 @@ Bench::~Bench() {
 }
 
 void Bench::publish(config::Config config) {
-  const auto snapshot = snapshot_of(std::move(config));
+  const auto before = worker->snapshot.take();
+  const auto snapshot = snapshot_of(std::move(config), before ? before->get() : nullptr);
   worker->pools->reconcile(snapshot->backends());
   worker->snapshot.put(snapshot);
 }

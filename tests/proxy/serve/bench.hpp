@@ -35,7 +35,8 @@ config::Site site_for(config::Strings hosts, config::TlsMode mode,
                       std::vector<config::Route> routes);
 /// Listens on "plain" and "tls", which no kernel ever sees.
 config::Config config_with(std::vector<config::Site> sites);
-std::shared_ptr<const Snapshot> snapshot_of(config::Config config);
+std::shared_ptr<const Snapshot> snapshot_of(config::Config config,
+                                            const Snapshot* before = nullptr);
 
 /// A certificate for those names, of a CA that lives as long as the test program.
 tls::CertificateHandle certificates_for(std::vector<std::string> names);

@@ -2,118 +2,168 @@
 
 #include <doctest/doctest.h>
 
+#include <optional>
+
 #include "proxy/serve/handlers/redirect.hpp"
 #include "proxy/serve/request_facts.hpp"
 #include "proxy/serve/snapshot.hpp"
+#include "tests/support/result.hpp"
 
 using namespace gatehouse;
-using serve::MatchPath;
-using serve::PathPattern;
 using serve::Template;
 
-TEST_CASE("a path pattern matches exactly, or as a prefix that ends at a segment border") {
-  struct Row {
-    const char* pattern;
-    const char* path;
-    bool matches;
-  };
-  const Row rows[] = {
-      {"/health", "/health", true},
-      {"/health", "/health/", false},
-      {"/health", "/healthy", false},
-      {"/health", "/Health", false},
-      {"/api/*", "/api/v1/x", true},
-      {"/api/*", "/api/", true},
-      {"/api/*", "/api", true},
-      {"/api/*", "/apis", false},
-      {"/api/*", "/API/x", false},
-      {"/*", "/", true},
-      {"/*", "/anything/else", true},
-      {"/a/b/*", "/a/c", false},
-      {"/*", "*", false},
-  };
-  for (const Row& row : rows) {
-    INFO(row.pattern << " against " << row.path);
-    CHECK(PathPattern(row.pattern).matches(row.path) == row.matches);
+namespace {
+
+/// A site of a snapshot, and what its routes are asked for.
+struct Rules {
+  explicit Rules(std::vector<config::Route> routes) {
+    config::Site from;
+    from.hosts = {"a.example"};
+    from.routes = std::move(routes);
+    config = std::move(from);
+    site.emplace(config, 0);
+    const auto compiled = site->compile({}, pages, entropy);
+    REQUIRE(compiled);
   }
+  /// The place of the route that takes it; -1: none does.
+  int route(std::string_view method, std::string_view path) {
+    request.method = method;
+    request.path = path;
+    const serve::Route* found = site->route(request, path, client);
+    return found ? static_cast<int>(found->index) : -1;
+  }
+  int route() { return route("GET", "/"); }
+
+  config::Site config;
+  serve::ErrorPageFiles pages;
+  SystemEntropy entropy;
+  std::optional<serve::Site> site;
+  http::RequestHead request;
+  asio::ip::address client = asio::ip::make_address("192.0.2.7");
+};
+
+config::Route by_path(config::Strings path, config::Strings method = {}) {
+  config::Route route;
+  route.path = std::move(path);
+  route.method = std::move(method);
+  return route;
 }
 
-TEST_CASE("rules see a path with its dot segments resolved and its escapes undone once") {
-  struct Row {
-    const char* path;
-    const char* seen;
-    bool ambiguous;
-  };
-  const Row rows[] = {
-      {"/", "/", false},
-      {"/a/b", "/a/b", false},
-      {"/a/b/", "/a/b/", false},
-      {"/a.b/.../c", "/a.b/.../c", false},
-      {"//a///b", "/a/b", false},
-      {"/a/./b", "/a/b", false},
-      {"/a/../b", "/b", false},
-      {"/a/b/..", "/a/", false},
-      {"/a/.", "/a/", false},
-      {"/../../etc", "/etc", false},
-      {"/..", "/", false},
-      {"/a/%2e%2E/b", "/b", false},
-      {"/%61dmin", "/admin", false},
-      {"/a%20b", "/a%20b", false},
-      {"/.well-known/x", "/.well-known/x", false},
-      {"/a%2fb", "/a%2fb", true},
-      {"/a%5Cb", "/a%5Cb", true},
-      {"/a\\b", "/a\\b", true},
-      {"/a%00", "/a%00", true},
-      {"/a;v=1/b", "/a;v=1/b", true},
-      {"/a%252e", "/a%252e", true},
-      {"/a%zz", "/a%zz", true},
-      {"/a%2", "/a%2", true},
-      {"*", "*", false},
-  };
-  std::string room;
-  for (const Row& row : rows) {
-    INFO(row.path);
-    const MatchPath seen = MatchPath::of(row.path, room);
-    CHECK(seen.text == row.seen);
-    CHECK(seen.ambiguous == row.ambiguous);
-  }
-}
-
-TEST_CASE("a common path is matched where it lies") {
-  std::string room;
-  const std::string path = "/assets/app.3f2a.js";
-  CHECK(MatchPath::of(path, room).text.data() == path.data());
-  CHECK(room.empty());
-}
+}  // namespace
 
 TEST_CASE("the first route in file order that takes path and method wins") {
-  config::Site site;
-  site.hosts = {"a.example"};
-  site.routes.resize(4);
-  site.routes[0].path = {"/api/*"};
-  site.routes[0].method = {"GET", "HEAD"};
-  site.routes[1].path = {"/api/*", "/old"};
-  site.routes[2].path = {"/api/never"};
-  const serve::Site compiled(site, 0);
-  CHECK(compiled.decides_by_path);
-  CHECK(compiled.route("GET", "/api/x")->index == 0);
-  CHECK(compiled.route("POST", "/api/x")->index == 1);
-  CHECK(compiled.route("get", "/api/x")->index == 1);  // methods are case-sensitive
-  CHECK(compiled.route("GET", "/old")->index == 1);
-  CHECK(compiled.route("GET", "/api/never")->index == 0);
-  CHECK(compiled.route("GET", "/else")->index == 3);
-  CHECK(compiled.route("GET", "/else")->name == "*");
+  Rules rules({by_path({"/api/*"}, {"GET", "HEAD"}), by_path({"/api/*", "/old"}),
+               by_path({"/api/never"}), by_path({"~ ^/v[0-9]+/", "/v"}), by_path({})});
+  CHECK(rules.site->decides_by_path);
+  CHECK(rules.route("GET", "/api/x") == 0);
+  CHECK(rules.route("POST", "/api/x") == 1);
+  CHECK(rules.route("get", "/api/x") == 1);  // methods are case-sensitive
+  CHECK(rules.route("GET", "/old") == 1);
+  CHECK(rules.route("GET", "/api/never") == 0);
+  CHECK(rules.route("GET", "/v12/x") == 3);
+  CHECK(rules.route("GET", "/v") == 3);
+  CHECK(rules.route("GET", "/v/x") == 4);
+  CHECK(rules.site->routes[4].name == "*");
 }
 
 TEST_CASE("a site whose routes leave something out answers it by no route") {
-  config::Site site;
-  site.hosts = {"a.example"};
-  site.routes.resize(1);
-  site.routes[0].path = {"/only"};
-  const serve::Site compiled(site, 0);
-  CHECK(compiled.route("GET", "/only") != nullptr);
-  CHECK(compiled.route("GET", "/") == nullptr);
-  CHECK_FALSE(compiled.decides_by_path);
+  Rules rules({by_path({"/only"})});
+  CHECK(rules.route("GET", "/only") == 0);
+  CHECK(rules.route("GET", "/") == -1);
+  CHECK(rules.site->decides_by_path);
+  CHECK_FALSE(Rules({by_path({})}).site->decides_by_path);
+}
+
+TEST_CASE("header fields decide by value, expression or absence, and all of them must") {
+  config::Route beta;
+  beta.header = {{"X-Beta", "1"}, {"Accept", "~ (?i)json"}, {"X-None", ""}};
+  Rules rules({beta, by_path({})});
+  http::Fields& fields = rules.request.fields;
+  CHECK(rules.route() == 1);
+  fields.add("x-beta", "1");
+  CHECK(rules.route() == 1);
+  fields.add("Accept", "text/html");
+  CHECK(rules.route() == 1);
+  fields.add("Accept", "application/JSON");  // one line is enough
+  CHECK(rules.route() == 0);
+  fields.add("X-None", "");
+  CHECK(rules.route() == 1);
+}
+
+TEST_CASE("Host is matched as the client wrote it") {
+  config::Route route;
+  route.header = {{"Host", "~ ^a[.]example:8443$"}};
+  Rules rules({route});
+  rules.request.authority = "a.example:8443";
+  CHECK(rules.route() == 0);
+  rules.request.authority = "a.example";
+  CHECK(rules.route() == -1);
+}
+
+TEST_CASE("query parameters are compared decoded") {
+  config::Route route;
+  route.query = {{"q", "a b&c"}, {"page", "~ ^[0-9]+$"}, {"debug", ""}};
+  Rules rules({route, by_path({})});
+  struct Row {
+    const char* query;
+    bool taken;
+  };
+  const Row rows[] = {
+      {"q=a%20b%26c&page=3", true},
+      {"page=3&q=a+b%26c", true},
+      {"q=x&q=a+b%26c&page=03", true},
+      {"%71=a+b%26c&page=%33", true},
+      {"q=a+b%26c&page=x", false},
+      {"q=a+b%26cd&page=3", false},
+      {"q=a+b%26&page=3", false},
+      {"q&page=3", false},
+      {"page=3", false},
+      {"", false},
+      {"q=a+b%26c&page=3&debug", false},
+      {"q=a+b%26c&page=3&debug=", false},
+      {"q=a+b%26c&page=3&nodebug=1&", true},
+      {"q=a+b%26c&page=%3", false},
+  };
+  for (const Row& row : rows) {
+    INFO(row.query);
+    rules.request.query = row.query;
+    CHECK((rules.route() == 0) == row.taken);
+  }
+}
+
+TEST_CASE("a client's address decides by block") {
+  config::Route inside;
+  inside.client_ip = {"private", "2001:db8::/32"};
+  Rules rules({inside, by_path({})});
+  const auto from = [&](const char* address) {
+    rules.client = asio::ip::make_address(address);
+    return rules.route();
+  };
+  CHECK(from("10.1.2.3") == 0);
+  CHECK(from("::ffff:10.1.2.3") == 0);
+  CHECK(from("2001:db8::1") == 0);
+  CHECK(from("203.0.113.9") == 1);
+}
+
+TEST_CASE("a route keeps what it counts when a reload leaves its matchers as they were") {
+  config::Route counted = by_path({"/a"});
+  counted.max_in_flight = 1;
+  counted.rate_limit.emplace();
+  counted.rate_limit->requests = 5;
+  Rules before({counted});
+  const auto state = before.site->routes[0].state;
+  REQUIRE(state);
+  REQUIRE(state->rates);
+  const serve::RouteStates kept{{before.site->routes[0].identity(), state}};
+  counted.rate_limit->requests = 9;  // other numbers, same counts
+  Rules after({by_path({"/first"}), counted});
+  serve::Site& site = *after.site;
+  REQUIRE(site.compile(kept, after.pages, after.entropy));
+  CHECK(site.routes[1].state == state);
+  CHECK(site.routes[0].state == nullptr);
+  counted.rate_limit->key = "host";
+  Rules other({counted});
+  CHECK(other.site->routes[0].identity() != before.site->routes[0].identity());
 }
 
 TEST_CASE("placeholders are filled from the request and other braces stay") {
