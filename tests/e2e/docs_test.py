@@ -25,6 +25,8 @@ class Docs(Case):
         self.key_pair()
         text = re.sub(r'cert\s*= "/[^"]+"', f'cert = "{self.scene.path("cert.pem")}"', text)
         text = re.sub(r'key\s*= "/[^"]+"', f'key = "{self.scene.path("key.pem")}"', text)
+        page = self.scene.write("error.html", "<h1>Sorry</h1>")
+        text = re.sub(r'("[45](?:\d\d|xx)" = )"/[^"]+"', rf'\1"{page}"', text)
         secret = self.scene.write("secret", "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LTMyYiE=\n")
         text = re.sub(r"\$\{file:/[^}]+\}", f"${{file:{secret}}}", text)
         return re.sub(r'(roots|crl)(\s*)= "/[^"]+"', rf'\1\2= "{self.scene.path("cert.pem")}"', text)
