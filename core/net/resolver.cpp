@@ -12,7 +12,7 @@ namespace {
 
 using Addresses = std::vector<asio::ip::address>;
 
-Result<Addresses> look_up(const std::string& host) {
+Result<Addresses> ask_system(const std::string& host) {
   addrinfo hints{};
   hints.ai_family = AF_UNSPEC;
   hints.ai_socktype = SOCK_STREAM;
@@ -44,9 +44,21 @@ Result<Addresses> look_up(const std::string& host) {
 
 }  // namespace
 
+awaitable<Result<Resolver::Found>> Resolver::look_up(std::string host) {
+  auto addresses = co_await resolve(std::move(host));
+  if (!addresses) co_return addresses.error();
+  Found found;
+  found.addresses = std::move(*addresses);
+  co_return found;
+}
+
+awaitable<Result<ServiceAnswer>> Resolver::services(std::string name) {
+  co_return Error(Fault::not_found, Side::server, "resolve " + name + ": no resolver of services");
+}
+
 awaitable<Result<Addresses>> SystemResolver::resolve(std::string host) {
   if (const auto literal = as_address(host)) co_return Addresses{*literal};
-  auto job = [host = std::move(host)] { return look_up(host); };
+  auto job = [host = std::move(host)] { return ask_system(host); };
   auto answer = co_await helpers_.run(std::move(job));
   co_return answer;
 }

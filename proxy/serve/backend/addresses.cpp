@@ -182,13 +182,15 @@ awaitable<Result<Way>> Addresses::connect_one(Self self, net::Target target, Ste
 }
 
 awaitable<Result<void>> Addresses::resolve(Self self, Steady deadline) {
-  auto asking = self->means_.resolver.resolve(self->target_.host);
+  auto asking = self->means_.resolver.look_up(self->target_.host);
   auto found = co_await net::within(self->means_.clock, deadline, Side::server, std::move(asking));
   if (!found) co_return found.error();
-  self->due_ = self->means_.clock.steady() + self->resolve_;
+  std::chrono::milliseconds holds = self->resolve_;
+  if (found->ttl.count() > 0) holds = std::min<std::chrono::milliseconds>(holds, found->ttl);
+  self->due_ = self->means_.clock.steady() + holds;
   const auto before = std::move(self->known_);
   self->known_.clear();
-  for (const Address& address : *found) {
+  for (const Address& address : found->addresses) {
     Known known;
     known.address = address;
     for (const Known& old : before) {
