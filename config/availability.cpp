@@ -39,7 +39,6 @@ const std::vector<Row>& rows() {
       {"hooks", {}, "hooks are"},
       {"backend.*.servers", {}, "srv+http:// servers are", plain_server},
       {"site|site.route.backend", {}, "srv+http:// servers are", plain_server},
-      {"backend.*.health.path", {""}, "active health checks are"},
       {"docker", {"false"}, "sites from containers are"},
   };
   return table;

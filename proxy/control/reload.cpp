@@ -115,6 +115,7 @@ awaitable<ReloadOutcome> Service::apply(config::Config next) {
 
   snapshot_ = *std::move(snapshot);
   co_await workers_->publish(snapshot_);
+  health_->reconcile(snapshot_->backends());
   certificates_->keeper().reconcile(*std::move(plan));
   co_await listeners_->apply(*std::move(opened), snapshot_);
   for (const std::string& key : changes.needs_restart) {

@@ -92,6 +92,18 @@ std::string joined(const json& words) {
   return text;
 }
 
+void print_backends(const json& status) {
+  if (!status.contains("backends") || status.at("backends").empty()) return;
+  Table backends({"BACKEND", "SERVER", "STATE", "REQUESTS", "PROBLEM"});
+  for (const json& backend : status.at("backends")) {
+    for (const json& server : backend.at("servers")) {
+      backends.add({text_of(backend, "name"), text_of(server, "server"), text_of(server, "state"),
+                    text_of(server, "in_flight"), text_of(server, "problem")});
+    }
+  }
+  std::cout << backends.text() << '\n';
+}
+
 void print_status(const json& status) {
   std::cout << "gatehouse " << text_of(status, "version") << ", pid " << text_of(status, "pid")
             << ", " << text_of(status, "state") << " since " << text_of(status, "started") << "\n"
@@ -108,6 +120,7 @@ void print_status(const json& status) {
     sites.add({joined(site.at("hosts")), text_of(site, "tls"), text_of(site, "routes")});
   }
   std::cout << sites.text() << '\n';
+  print_backends(status);
   std::cout << "certificates:";
   if (status.at("certificates").empty()) std::cout << " none";
   for (const auto& [state, count] : status.at("certificates").items()) {

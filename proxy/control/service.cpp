@@ -59,7 +59,8 @@ Service::Service(asio::io_context& control, ConfigSource source, config::Config 
       started_(clock_.wall()),
       helpers_(helper_threads),
       readers_(reader_threads),
-      resolver_(helpers_),
+      system_resolver_(helpers_),
+      resolver_(system_resolver_),
       dialer_(clock_, resolver_),
       crew_(control.get_executor()),
       stop_(control, Steady::max()),
@@ -152,8 +153,11 @@ awaitable<Result<void>> Service::open_doors() {
   auto plan = certificates_->plan(*first_config_);
   if (!plan) co_return plan.error();
 
+  const Health::Parts checking{control_.get_executor(), clock_, entropy_, dialer_};
+  health_ = std::make_unique<Health>(checking);
   workers_->start();
   co_await workers_->publish(snapshot_);
+  health_->reconcile(snapshot_->backends());
   certificates_->keeper().reconcile(*std::move(plan));
   co_await listeners_->apply(*std::move(opened), snapshot_);
   crew_.add(watch_signals());
@@ -293,6 +297,7 @@ awaitable<void> Service::drain() {
 
 /// Takes apart what set_up() and open_doors() made, as far as they came.
 awaitable<void> Service::shut() {
+  if (health_) co_await health_->stop();
   if (certificates_) co_await certificates_->stop();
   if (workers_) workers_->stop();
   if (admin_) co_await admin_->stop();

@@ -8,10 +8,12 @@
 #include "core/base/asio.hpp"
 #include "core/net/crew.hpp"
 #include "core/net/dialer.hpp"
+#include "core/net/dns_resolver.hpp"
 #include "proxy/control/admin.hpp"
 #include "proxy/control/certificates.hpp"
 #include "proxy/control/changes.hpp"
 #include "proxy/control/config_file.hpp"
+#include "proxy/control/health.hpp"
 #include "proxy/control/late_certificates.hpp"
 #include "proxy/serve/access_log.hpp"
 #include "proxy/serve/listener.hpp"
@@ -85,7 +87,8 @@ class Service final : private AdminSubject {
   SystemEntropy entropy_;
   HelperPool helpers_;
   HelperPool readers_;  // of files: a slow disk must not hold up what the helpers do
-  net::SystemResolver resolver_;
+  net::SystemResolver system_resolver_;
+  net::DnsResolver resolver_;
   net::SystemDialer dialer_;
   LateCertificates late_certificates_;
   net::Crew crew_;
@@ -95,6 +98,7 @@ class Service final : private AdminSubject {
   std::unique_ptr<serve::WorkersOutlet> outlet_;
   std::unique_ptr<serve::Listeners> listeners_;
   std::unique_ptr<Certificates> certificates_;
+  std::unique_ptr<Health> health_;
   std::unique_ptr<AdminServer> admin_;
   std::shared_ptr<const serve::Snapshot> snapshot_;  // what runs
 

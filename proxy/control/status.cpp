@@ -2,12 +2,14 @@
 
 #include <unistd.h>
 
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "config/load.hpp"
 #include "core/base/host.hpp"
 #include "core/base/time_format.hpp"
 #include "proxy/control/service.hpp"
+#include "proxy/serve/backend/pools.hpp"
 
 namespace gatehouse::control {
 namespace {
@@ -65,6 +67,54 @@ json sites(const config::Config& config) {
   return list;
 }
 
+std::string_view state_of(const Health::Server& server, Steady now) {
+  using Ejection = serve::backend::Vitals::Ejection;
+  if (server.vitals->down()) return "down";
+  switch (server.vitals->ejection(now)) {
+    case Ejection::none:
+      break;
+    case Ejection::out:
+      return "ejected";
+    case Ejection::half_open:
+      return "half_open";
+  }
+  return "up";
+}
+
+/// Requests under way to each server, by backend and identity.
+using Loads = std::map<std::pair<std::string, std::string>, std::uint64_t>;
+
+void add_loads(serve::Worker& worker, const serve::backend::Plans& plans, Loads& loads) {
+  for (const auto& [name, plan] : plans) {
+    const auto backend = worker.pools->find(name);
+    if (!backend) continue;
+    for (const auto& pool : backend->servers()) {
+      loads[{name, pool->server().identity}] += pool->standing().in_flight;
+    }
+  }
+}
+
+json backends(const Health& health, const Loads& loads, Steady now) {
+  json list = json::array();
+  const serve::backend::Plan* before = nullptr;
+  for (const auto& server : health.servers()) {
+    if (server->plan.get() != before) {
+      before = server->plan.get();
+      list.push_back({{"name", before->name}, {"servers", json::array()}});
+    }
+    const auto load = loads.find({server->plan->name, server->server->identity});
+    const bool checked = !server->plan->health.path.empty() && server->pulse.known();
+    list.back()["servers"].push_back({{"server", server->server->text},
+                                      {"state", std::string(state_of(*server, now))},
+                                      {"checked", checked},
+                                      {"problem", server->last_problem},
+                                      {"weight", server->server->weight},
+                                      {"backup", server->server->backup},
+                                      {"in_flight", load == loads.end() ? 0 : load->second}});
+  }
+  return list;
+}
+
 json counts(const serve::Counters& counters) {
   json by_class = json::object();
   for (std::size_t i = 1; i < counters.answers.size(); ++i) {
@@ -90,6 +140,12 @@ json counts(const serve::Counters& counters) {
 awaitable<AdminReply> Service::status() {
   if (stage_ == Stage::starting) co_return AdminReply::problem(503, "starting");
   const serve::Counters counters = co_await workers_->counters();
+  Loads loads;
+  const auto plans = snapshot_;
+  const std::function<void(serve::Worker&)> look = [&](serve::Worker& worker) {
+    add_loads(worker, plans->backends(), loads);
+  };
+  co_await workers_->on_each(look);
   json listeners = json::array();
   for (const auto& open : listeners_->open_addresses()) {
     const serve::Endpoint* endpoint = snapshot_->endpoint(open.address);
@@ -113,6 +169,7 @@ awaitable<AdminReply> Service::status() {
       {"workers", workers_->size()},
       {"listeners", listeners},
       {"sites", sites(config())},
+      {"backends", backends(*health_, loads, clock_.steady())},
       {"certificates", states},
       {"handshakes_waiting", certificates_->keeper().waiting()},
       {"connections",
