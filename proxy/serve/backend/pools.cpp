@@ -72,8 +72,8 @@ void Backend::fill_table(const Wish& wish, Steady now) {
     entry.tried = was_tried(wish.tried, server.get());
     // Whoever cannot be sent again leaves the probe to others, but not for ever.
     const bool probing = wish.may_probe || now >= vitals.ejected_until() + plan_->eject.for_;
-    entry.out = vitals.down() || ejection == Ejection::out ||
-                (ejection == Ejection::half_open && !probing) || full(*server);
+    const bool ejected = ejection == Ejection::out || (ejection == Ejection::half_open && !probing);
+    entry.out = vitals.down() || (ejected && !wish.last_resort) || full(*server);
     const auto slow_start = plan_->slow_start;
     entry.weight *= slow_start.count() == 0 ? whole : vitals.share_percent(slow_start, now);
   }
@@ -112,7 +112,9 @@ Choice Backend::choose(const Wish& wish) {
       if (!vitals.take_slot(most)) continue;
       choice.slot = Slot(shared_from_this(), pool);
     }
-    if (vitals.ejection(now) == Ejection::half_open) {
+    if (wish.last_resort) {
+      choice.probe = vitals.ejection(now) != Ejection::none;
+    } else if (vitals.ejection(now) == Ejection::half_open) {
       choice.probe = vitals.claim_probe(now, now + plan_->eject.for_);
       if (!choice.probe) {
         choice.slot.release();
@@ -123,10 +125,19 @@ Choice Backend::choose(const Wish& wish) {
     choice.pool = pool;
     return choice;
   }
-  if (wish.may_probe) return nothing(wish);
+  if (wish.last_resort) return nothing(wish);
+  if (wish.may_probe) return desperate(wish);
   Wish probing = wish;
   probing.may_probe = true;
   return choose(probing);
+}
+
+/// As long as not all servers may be ejected at a time, one that was is better than none.
+Choice Backend::desperate(const Wish& wish) {
+  if (plan_->eject.max_share >= 1 || nothing(wish).kind == Choice::Kind::full) return nothing(wish);
+  Wish last = wish;
+  last.last_resort = true;
+  return choose(last);
 }
 
 /// Why no server was found.
@@ -147,8 +158,9 @@ Choice Backend::nothing(const Wish& wish) const {
 bool Backend::has_other(const std::vector<const Pool*>& tried) const {
   const Steady now = means_.clock.steady();
   return std::any_of(servers_.begin(), servers_.end(), [&](const auto& server) {
+    const bool ejected = server->vitals().ejection(now) != Ejection::none;
     return !was_tried(tried, server.get()) && !server->vitals().down() &&
-           server->vitals().ejection(now) == Ejection::none;
+           (!ejected || plan_->eject.max_share < 1);
   });
 }
 

@@ -45,6 +45,7 @@ struct Wish {
   std::optional<std::uint64_t> key;  // what Policy::hash goes by
   std::string_view pinned;           // the client's sticky cookie
   bool may_probe = false;            // it can be sent again, should a server fail it
+  bool last_resort = false;          // an ejected server rather than none
   bool called = false;               // from the waiting room: it need not wait behind others
 };
 
@@ -117,6 +118,7 @@ class Backend : public std::enable_shared_from_this<Backend> {
   void update(const std::shared_ptr<const Plan>& plan);
   void fill_table(const Wish& wish, Steady now);
   std::optional<std::size_t> pinned_server(std::string_view token) const;
+  Choice desperate(const Wish& wish);
   Choice nothing(const Wish& wish) const;
   void eject(Pool& pool, Steady now);
   void slot_freed();

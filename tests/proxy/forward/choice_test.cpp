@@ -130,6 +130,20 @@ TEST_CASE("no more servers are ejected than the config allows") {
   CHECK(ejected == 2);
 }
 
+TEST_CASE("an ejected server is better than none") {
+  Farm farm(2);
+  farm.bench.backend.eject.failures = 1;
+  farm.answers[0] = "";
+  farm.open();
+  farm.ask_times(4);
+  CHECK(farm.asked[0] == 1);
+  farm.answers[0] = ok;
+  farm.answers[1] = "";
+  CHECK(farm.ask().starts_with("HTTP/1.1 200 "));
+  farm.bench.pool(1)->vitals().down(true, farm.bench.clock.steady());
+  CHECK(farm.ask().starts_with("HTTP/1.1 200 "));
+}
+
 TEST_CASE("as a circuit breaker ejection may take every server, and tells when to come again") {
   Farm farm(1);
   farm.bench.backend.eject.failures = 3;
