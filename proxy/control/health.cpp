@@ -10,8 +10,7 @@ using serve::backend::Plan;
 using serve::backend::Pulse;
 using serve::backend::ServerPlan;
 
-Health::Health(const Parts& parts)
-    : parts_(parts), wheel_(parts.clock), date_(parts.clock), crew_(parts.executor) {
+Health::Health(const Parts& parts) : parts_(parts), wheel_(parts.clock), crew_(parts.executor) {
   crew_.add(wheel_.run());
 }
 
@@ -76,9 +75,8 @@ awaitable<void> Health::watch(Health& health, std::shared_ptr<Server> server) {
     if (server->gone || server->plan->health.path.empty()) co_return;
     const std::shared_ptr<const Plan> plan = server->plan;
     const ServerPlan& target = *server->server;
-    const serve::backend::CheckMeans means{health.parts_.clock,  health.parts_.entropy,
-                                           health.parts_.dialer, health.wheel_,
-                                           health.buffers_,      health.date_};
+    const serve::backend::CheckMeans means{health.parts_.clock, health.parts_.dialer, health.wheel_,
+                                           health.buffers_};
     const auto told = co_await serve::backend::check_health(means, plan, target);
     if (server->gone || server->plan->health.path.empty()) co_return;
     health.heard(*server, told);

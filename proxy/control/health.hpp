@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "core/base/entropy.hpp"
 #include "core/net/crew.hpp"
 #include "proxy/serve/backend/health_check.hpp"
 
@@ -50,7 +51,6 @@ class Health {
   Parts parts_;
   net::DeadlineWheel wheel_;
   net::BufferPool buffers_;
-  http::HttpDate date_;
   std::vector<std::shared_ptr<Server>> servers_;
   net::Crew crew_;
 };

@@ -69,8 +69,7 @@ awaitable<Result<int>> ask_h2(CheckMeans means, Streams stream, const Plan& plan
                               const ServerPlan& server, Steady deadline) {
   using namespace asio::experimental::awaitable_operators;
   auto executor = co_await asio::this_coro::executor;
-  const http::H2Worker worker{executor,      means.clock, means.wheel,
-                              means.buffers, means.date,  means.entropy};
+  const http::H2Worker worker{executor, means.clock, means.wheel, means.buffers};
   http::H2ClientSettings settings;
   settings.scheme = server.tls ? "https" : "http";
   http::H2ClientConnection connection(std::move(stream), worker, settings);
@@ -93,7 +92,7 @@ awaitable<Result<int>> check_health(CheckMeans means, std::shared_ptr<const Plan
   auto stream = co_await connect(means, *plan, server, deadline);
   if (!stream) co_return stream.error();
   const tls::SessionFacts* session = tls::facts_of(**stream);
-  if (session != nullptr && session->alpn == "h2") {
+  if (server.protocol == Protocol::h2 || (session != nullptr && session->alpn == "h2")) {
     auto told = co_await ask_h2(means, std::move(*stream), *plan, server, deadline);
     co_return told;
   }

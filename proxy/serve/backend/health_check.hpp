@@ -2,8 +2,6 @@
 
 #include <memory>
 
-#include "core/base/entropy.hpp"
-#include "core/http/http_date.hpp"
 #include "core/net/buffer_pool.hpp"
 #include "core/net/deadline_wheel.hpp"
 #include "core/net/dialer.hpp"
@@ -14,11 +12,9 @@ namespace gatehouse::serve::backend {
 /// What a check uses of its thread. Outlives it.
 struct CheckMeans {
   Clock& clock;
-  Entropy& entropy;
   net::Dialer& dialer;
   net::DeadlineWheel& wheel;
   net::BufferPool& buffers;
-  http::HttpDate& date;
 };
 
 /// Asks the server for its health path once, on a connection of its own and the way requests go
