@@ -1,0 +1,178 @@
+"""What is measured. Each scenario yields rows: a title, a unit, and a figure a round and peer.
+
+The peers of a scenario run at the same time on the same CPU, idle but for the one under load, so
+that rounds can be interleaved (A B C A B C …): what drifts on the machine drifts for all of them.
+"""
+import subprocess
+
+from measure import Figures, pinned
+from peers import most_connections
+from scene import LOAD_CPU
+
+
+class Row:
+    def __init__(self, key, title, unit, target=None):
+        self.key, self.title, self.unit, self.target = key, title, unit, target
+        self.figures = Figures()
+        self.errors = {}
+        self.latency = {}
+
+
+class Bench:
+    """The parts every scenario needs."""
+
+    def __init__(self, scene, peers, backend, rounds, scale):
+        self.scene, self.backend, self.rounds, self.scale = scene, backend, rounds, scale
+        self.peers = peers  # name -> a function that makes one
+
+    def started(self, certificates, options=None, only=None):
+        running = [make() for name, make in self.peers.items() if only is None or name in only]
+        for peer in running:
+            peer.start(self.backend.port, certificates, options)
+        return running
+
+    def stop(self, running):
+        for peer in running:
+            peer.stop()
+
+    def requests(self, count):
+        return max(int(count * self.scale), 64)
+
+    def load(self, row, running, path, count, words, per=1.0):
+        """CPU microseconds of the proxy per request, or per `per` of something."""
+        plain = "--plain" in words
+        words = [word for word in words if word != "--plain"]
+
+        def url(peer):
+            return f"http://localhost:{peer.http}{path}" if plain else f"https://localhost:{peer.https}{path}"
+        for peer in running:
+            self.scene.h2load(url(peer), max(count // 10, 64), *words)
+        for _ in range(self.rounds):
+            for peer in running:
+                before = peer.cpu_us()
+                done, failed, _ = self.scene.h2load(url(peer), count, *words)
+                spent = peer.cpu_us() - before
+                row.errors[peer.name] = row.errors.get(peer.name, 0) + failed
+                row.figures.add(peer.name, spent / max(done, 1) / per)
+
+
+def small_requests(bench):
+    certificates = [bench.scene.certificate("localhost")]
+    running = bench.started(certificates)
+    for key, title, words, count in (
+            ("a", "https h1, 1 KiB, 64 connections", ["--h1", "-c", 64], 60000),
+            ("b", "https h2, 1 KiB, 8 connections × 32 streams", ["-c", 8, "-m", 32], 60000),
+            ("h", "plain h1, 1 KiB, 64 connections", ["--h1", "-c", 64, "--plain"], 80000)):
+        row = Row(key, title, "CPU µs per request", 0.80)
+        bench.load(row, running, "/1k", bench.requests(count), words)
+        if key != "h":
+            protocol = words[:1] if key == "a" else []
+            for peer in running:
+                taken, failed = bench.scene.latencies(f"https://localhost:{peer.https}/1k", 2 if bench.scale < 1 else 5,
+                                                      2000, *protocol)
+                row.errors[peer.name] += failed
+                row.latency[peer.name] = (taken[len(taken) // 2], taken[len(taken) * 99 // 100])
+        yield row
+    bench.stop(running)
+
+
+def big_bodies(bench):
+    running = bench.started([bench.scene.certificate("localhost")])
+    upload = bench.scene.folder("upload") + "/10m"
+    with open(upload, "wb") as out:
+        out.write(b"u" * (10 << 20))
+    for title, path, words in (
+            ("10 MiB down, h1", "/10m", ["--h1", "-c", 4]), ("10 MiB down, h2", "/10m", ["-c", 4, "-m", 1]),
+            ("10 MiB up, h1", "/up", ["--h1", "-c", 4, "-d", upload]), ("10 MiB up, h2", "/up", ["-c", 4, "-m", 1, "-d", upload])):
+        row = Row("d", title, "CPU µs per MiB", 0.90)
+        bench.load(row, running, path, max(int(60 * bench.scale), 12), words, per=10.0)
+        yield row
+    bench.stop(running)
+
+
+def handshakes(bench):
+    for title, kind, mode in (("full TLS 1.3 handshake, ECDSA P-256", "p256", "full"),
+                              ("resumed TLS 1.3 handshake", "p256", "resumed"),
+                              ("full TLS 1.3 handshake, RSA-2048", "rsa2048", "full")):
+        running = bench.started([bench.scene.certificate("localhost", kind)])
+        row = Row("c", title, "CPU µs per handshake", 0.85)
+        for _ in range(bench.rounds):
+            for peer in running:
+                before = peer.cpu_us()
+                count = bench.scene.tls_clients(mode, peer.https, "localhost", 2, 4)
+                row.figures.add(peer.name, (peer.cpu_us() - before) / max(count["done"], 1))
+                row.errors[peer.name] = row.errors.get(peer.name, 0) + count["failed"]
+        bench.stop(running)
+        yield row
+
+
+def idle_connections(bench):
+    """One peer at a time: the connections of the others would be in the way."""
+    connections = min(bench.requests(10000), most_connections())
+    row = Row("e", f"memory of an idle TLS connection, {connections} of them", "KiB", 0.50)
+    certificates = [bench.scene.certificate("localhost")]
+    for name in bench.peers:
+        [peer] = bench.started(certificates, only=[name])
+        bench.scene.h2load(f"https://localhost:{peer.https}/1k", 1000, "--h1", "-c", 16)
+        before = peer.pss_kib()
+        client = subprocess.Popen(
+            pinned(LOAD_CPU, [bench.scene.clients, "hold", str(peer.https), "localhost", str(connections)]),
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        said = client.stdout.readline()
+        row.errors[name] = 0 if '"failed": 0' in said else 1
+        row.figures.add(name, (peer.pss_kib() - before) / connections)
+        client.stdin.close()
+        client.wait()
+        bench.stop([peer])
+    yield row
+
+
+def many_certificates(bench):
+    """The same key pair's worth of work for each name, so only their number differs."""
+    for count in [1000] if bench.scale < 1 else [1000, 10000]:
+        certificates = [bench.scene.certificate(f"n{i}.bench") for i in range(count)]
+        start = Row("f", f"start with {count} certificates", "ms", 0.05)
+        memory = Row("f", f"memory with {count} certificates", "MiB", None)
+        shake = Row("f", f"full handshake, one of {count} names", "CPU µs per handshake", None)
+        for name in bench.peers:
+            [peer] = [make() for each, make in bench.peers.items() if each == name]
+            start.figures.add(name, peer.start(bench.backend.port, certificates) * 1000)
+            before = peer.cpu_us()
+            done = bench.scene.tls_clients("spread", peer.https, "n%.bench", 2, 4, count)
+            shake.figures.add(name, (peer.cpu_us() - before) / max(done["done"], 1))
+            shake.errors[name] = done["failed"]
+            memory.figures.add(name, peer.pss_kib() / 1024)
+            bench.stop([peer])
+        yield from (start, memory, shake)
+
+
+def cold_start(bench):
+    certificates = [bench.scene.certificate("localhost")]
+    start = Row("i", "cold start until it listens", "ms", 1.0)
+    memory = Row("i", "memory after the first answer", "KiB PSS", None)
+    for _ in range(bench.rounds):
+        for make in bench.peers.values():
+            peer = make()
+            start.figures.add(peer.name, peer.start(bench.backend.port, certificates) * 1000)
+            bench.scene.h2load(f"https://localhost:{peer.https}/1k", 1, "--h1", "-c", 1)
+            memory.figures.add(peer.name, peer.pss_kib())
+            bench.stop([peer])
+    yield from (start, memory)
+
+
+def access_log(bench):
+    """Ours alone, on beside off: the ratio is that of the two."""
+    certificates = [bench.scene.certificate("localhost")]
+    row = Row("j", "access log in JSON, on and off (ours)", "CPU µs per request", 1.05)
+    off = bench.peers["gatehouse"]()
+    on = bench.peers["gatehouse"]()
+    off.start(bench.backend.port, certificates)
+    on.start(bench.backend.port, certificates, {"access_log": bench.scene.folder("access") + "/log"})
+    off.name, on.name = "log off", "gatehouse"
+    bench.load(row, [off, on], "/1k", bench.requests(60000), ["--h1", "-c", 64])
+    bench.stop([off, on])
+    yield row
+
+
+ALL = {"small": small_requests, "handshakes": handshakes, "bodies": big_bodies, "idle": idle_connections,
+       "certificates": many_certificates, "start": cold_start, "log": access_log}
