@@ -4,6 +4,7 @@ import re
 import resource
 import shutil
 import socket
+import ssl
 import subprocess
 import time
 
@@ -23,18 +24,24 @@ def most_connections():
     return min(30000, (resource.getrlimit(resource.RLIMIT_NOFILE)[0] - 100) // 2)
 
 
-def wait_for_port(port, process, log, seconds=60):
+def first_answer(port, host, process, log, seconds=120):
+    """Returns when an https request to the host is answered. `port` without `host`: listens."""
+    trusting = ssl._create_unverified_context()
     until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        if process.poll() is not None:
-            break
+    while time.monotonic() < until and process.poll() is None:
         try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-            return
+            with socket.create_connection(("127.0.0.1", port), timeout=10) as plain:
+                if host is None:
+                    return
+                with trusting.wrap_socket(plain, server_hostname=host) as stream:
+                    stream.sendall(f"GET /1k HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+                    if stream.recv(12) == b"HTTP/1.1 200":
+                        return
         except OSError:
-            time.sleep(0.001)
+            pass
+        time.sleep(0.001)
     with open(log, errors="replace") as lines:
-        raise RuntimeError(f"nothing listens on port {port}:\n" + lines.read()[-2000:])
+        raise RuntimeError(f"no answer on port {port}:\n" + lines.read()[-2000:])
 
 
 class Peer:
@@ -56,7 +63,7 @@ class Peer:
         return re.search(r"\d+\.\d+[\w.]*", done.stdout + done.stderr).group(0)
 
     def start(self, backend, certificates, options=None):
-        """Returns the seconds until it listens. `options`: access_log (a file), workers."""
+        """Returns the seconds until it answers https for the first of the hosts. `options`: access_log (a file), workers."""
         self.folder = self.scene.folder(self.name)
         self.http, self.https = free_port(), free_port()
         argv, environment = self.prepare(backend, certificates, options or {})
@@ -67,7 +74,7 @@ class Peer:
             self.process = subprocess.Popen(pinned(cpus, argv), stdout=log, stderr=log, stdin=subprocess.DEVNULL,
                                             env={**os.environ, **environment}, cwd=self.folder)
         self.scene.watch(self)
-        wait_for_port(self.https, self.process, self.log)
+        first_answer(self.https, certificates[0][0], self.process, self.log)
         return time.monotonic() - began
 
     def stop(self):

@@ -4,8 +4,10 @@ The peers of a scenario run at the same time on the same CPU, idle but for the o
 that rounds can be interleaved (A B C A B C …): what drifts on the machine drifts for all of them.
 """
 import subprocess
+import time
+from concurrent.futures import ThreadPoolExecutor
 
-from measure import Figures, pinned
+from measure import Figures, pinned, run
 from peers import most_connections
 from scene import LOAD_CPU
 
@@ -148,13 +150,12 @@ def many_certificates(bench):
 
 def cold_start(bench):
     certificates = [bench.scene.certificate("localhost")]
-    start = Row("i", "cold start until it listens", "ms", 1.0)
+    start = Row("i", "cold start to the first answer over https", "ms", 1.0)
     memory = Row("i", "memory after the first answer", "KiB PSS", None)
     for _ in range(bench.rounds):
         for make in bench.peers.values():
             peer = make()
             start.figures.add(peer.name, peer.start(bench.backend.port, certificates) * 1000)
-            bench.scene.h2load(f"https://localhost:{peer.https}/1k", 1, "--h1", "-c", 1)
             memory.figures.add(peer.name, peer.pss_kib())
             bench.stop([peer])
     yield from (start, memory)
@@ -174,5 +175,34 @@ def access_log(bench):
     yield row
 
 
+def reload_under_load(bench):
+    """Ours alone: many sites, one more by a reload while requests come at a fixed rate."""
+    for sites in [1000] if bench.scale < 1 else [1000, 10000]:
+        extra = "".join(f'[[site]]\nhosts = ["n{i}.bench"]\ntls.mode = "off"\nbackend = "app"\n' for i in range(sites))
+        peer = bench.peers["gatehouse"]()
+        peer.start(bench.backend.port, [bench.scene.certificate("localhost")], {"extra": extra})
+        url = f"https://localhost:{peer.https}/1k"
+        live = Row("g", f"reload with {sites} sites under load, until live (ours)", "ms", None)
+        tail = Row("g", f"p99 at 1,000 requests a second, reloading {sites} sites once a second", "ms", 1.20)
+        for number in range(bench.rounds):
+            calm, failed_calm = bench.scene.latencies(url, 4, 1000, "--h1")
+            with ThreadPoolExecutor(1) as pool:
+                loaded = pool.submit(bench.scene.latencies, url, 4, 1000, "--h1")
+                for turn in range(3):
+                    time.sleep(0.5)
+                    with open(peer.config, "a") as config:
+                        config.write(f'[[site]]\nhosts = ["r{number}-{turn}.bench"]\ntls.mode = "off"\nbackend = "app"\n')
+                    began = time.monotonic()
+                    run([peer.binary, "reload", "--config", peer.config], 60)
+                    live.figures.add("gatehouse", (time.monotonic() - began) * 1000)
+                busy, failed_busy = loaded.result()
+            tail.figures.add("without reload", calm[len(calm) * 99 // 100])
+            tail.figures.add("gatehouse", busy[len(busy) * 99 // 100])
+            tail.errors["gatehouse"] = tail.errors.get("gatehouse", 0) + failed_calm + failed_busy
+        bench.stop([peer])
+        yield from (live, tail)
+
+
 ALL = {"small": small_requests, "handshakes": handshakes, "bodies": big_bodies, "idle": idle_connections,
-       "certificates": many_certificates, "start": cold_start, "log": access_log}
+       "certificates": many_certificates,
+       "reload": reload_under_load, "start": cold_start, "log": access_log}

@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 
 from measure import pinned, run
-from peers import SUITE, Peer, free_port, most_connections, wait_for_port
+from peers import SUITE, Peer, first_answer, free_port, most_connections
 
 LOAD_CPU = 1
 
@@ -55,7 +55,7 @@ http {{
             self.process = subprocess.Popen(pinned(LOAD_CPU, [self.binary, "-c", config, "-p", self.folder]),
                                             stdout=out, stderr=out, stdin=subprocess.DEVNULL)
         self.scene.watch(self)
-        wait_for_port(self.port, self.process, log)
+        first_answer(self.port, None, self.process, log)
         return self.port
 
 
@@ -108,7 +108,7 @@ class Scene(contextlib.ExitStack):
         """Milliseconds of each request at a fixed rate, sorted; and how many failed."""
         log = os.path.join(self.folder("latencies"), "log")
         clients = 10
-        run(pinned(LOAD_CPU, ["h2load", "-t", "1", "-c", str(clients), "--rps", str(rate / clients), "-D", str(seconds),
+        run(pinned(LOAD_CPU, ["h2load", "-t", "1", "-c", str(clients), "--rps", str(rate / clients), "-D", str(seconds), "--warm-up-time=1",
                               "--log-file", log, *map(str, words), url]), seconds + 60, self.load_environment)
         taken, failed = [], 0
         with open(log) as lines:
