@@ -91,7 +91,6 @@ class H1ServerConnection final : public ServerConnection, private ServerExchange
   void choose_framing(const ResponseHead& head);
   bool begins_as_h2();
   void reset_exchange();
-  void own_head();
   bool body_left_unread() const;
 
   net::Stream& stream_;
