@@ -28,6 +28,7 @@ void Bell::ring() {
   if (cords_.load() == nullptr) return;
   for (Cord* cord = cords_.exchange(nullptr); cord != nullptr;) {
     const std::unique_ptr<Cord> owned(std::exchange(cord, cord->next));
+    if (owned->room.expired()) continue;  // its worker may be gone as well
     asio::post(owned->executor, [room = std::move(owned->room)] {
       if (const auto there = room.lock()) there->rung();
     });
