@@ -32,7 +32,7 @@ void exchange(Bench& bench, RawSocket& client, RawServer& server, std::size_t in
 struct Kept {
   Bench bench;
   RawServer server;
-  std::unique_ptr<RawSocket> client;
+  std::shared_ptr<RawSocket> client;
 
   Kept() {
     bench.serve_by({&server});
@@ -149,7 +149,7 @@ TEST_CASE("no more connections are kept idle than the config allows, the newest 
   RawServer server;
   bench.backend.idle_connections = 2;
   bench.serve_by({&server});
-  std::vector<std::unique_ptr<RawSocket>> clients;
+  std::vector<std::shared_ptr<RawSocket>> clients;
   for (int i = 0; i < 3; ++i) clients.push_back(bench.connect());
   for (auto& client : clients) client->send(get);
   bench.until([&] { return server.connections.size() == 3; });

@@ -59,9 +59,9 @@ std::shared_ptr<backend::Pool> Bench::pool(std::size_t index) {
   return worker->pools->find("app")->servers().at(index);
 }
 
-std::unique_ptr<RawSocket> Bench::connect() {
-  auto client = RawSocket::connect(acceptor_.local_endpoint().port());
-  watch(*client);
+std::shared_ptr<RawSocket> Bench::connect() {
+  std::shared_ptr<RawSocket> client = RawSocket::connect(acceptor_.local_endpoint().port());
+  clients_.push_back(client);
   tcp::socket accepted = acceptor_.accept();
   net::Socket socket(std::move(accepted));
   auto stream = std::make_unique<net::SocketStream>(std::move(socket), worker->wheel, Side::client);
@@ -106,7 +106,10 @@ bool Bench::turn() {
   bool moved = worker->io.poll() > 0;
   worker->io.restart();
   for (RawServer* server : servers_) moved = server->move() || moved;
-  for (RawSocket* client : clients_) moved = client->move() || moved;
+  std::erase_if(clients_, [](const auto& client) { return client.expired(); });
+  for (const auto& held : clients_) {
+    if (const auto client = held.lock()) moved = client->move() || moved;
+  }
   return moved;
 }
 

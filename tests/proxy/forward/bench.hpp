@@ -71,8 +71,8 @@ class Bench {
   config::Backend backend;
   std::vector<std::string> trusted;
 
-  /// A client's new connection to us.
-  std::unique_ptr<RawSocket> connect();
+  /// A client's new connection to us. The bench moves it for as long as the test keeps it.
+  std::shared_ptr<RawSocket> connect();
 
   /// Runs everything until `done`; fails the test when nothing happens any more for seconds.
   void until(const std::function<bool()>& done);
@@ -80,7 +80,6 @@ class Bench {
   void settle();
   void advance(std::chrono::milliseconds by);
   void watch(RawServer& server) { servers_.push_back(&server); }
-  void watch(RawSocket& client) { clients_.push_back(&client); }
   /// Before sockets die that are watched.
   void forget() {
     servers_.clear();
@@ -116,7 +115,7 @@ class Bench {
   asio::ip::tcp::acceptor acceptor_;
   std::shared_ptr<const Snapshot> snapshot_;
   std::vector<RawServer*> servers_;
-  std::vector<RawSocket*> clients_;
+  std::vector<std::weak_ptr<RawSocket>> clients_;
   std::size_t open_ = 0;
 };
 

@@ -189,7 +189,7 @@ TEST_CASE("a server is given no more requests at a time than its max_requests, t
   farm.open();
   farm.bench.backend.servers[0].max_requests = 2;
   farm.bench.publish();
-  std::vector<std::unique_ptr<RawSocket>> clients;
+  std::vector<std::shared_ptr<RawSocket>> clients;
   for (int i = 0; i < 4; ++i) {
     clients.push_back(farm.bench.connect());
     clients.back()->send(get);

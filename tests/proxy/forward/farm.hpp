@@ -14,7 +14,7 @@ struct Farm {
   std::vector<std::unique_ptr<RawServer>> servers;
   std::vector<std::string> answers;  // by server; "": closes, "-": keeps silent
   std::vector<int> asked;            // requests that came to each
-  std::unique_ptr<RawSocket> client;
+  std::shared_ptr<RawSocket> client;
 
   explicit Farm(std::size_t count) : answers(count, ok), asked(count) {
     for (std::size_t i = 0; i < count; ++i) servers.push_back(std::make_unique<RawServer>());

@@ -59,7 +59,7 @@ struct Secure {
   TemporaryFolder folder;
   std::shared_ptr<TlsServer> server;
   Door door;
-  std::unique_ptr<RawSocket> client;
+  std::shared_ptr<RawSocket> client;
 
   explicit Secure(tls::CertificateHandle certificates,
                   std::chrono::milliseconds idle = std::chrono::hours(1))

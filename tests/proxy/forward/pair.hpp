@@ -16,7 +16,7 @@ inline const std::string ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 struct Pair {
   Bench bench;
   RawServer server;
-  std::unique_ptr<RawSocket> client;
+  std::shared_ptr<RawSocket> client;
 
   Pair() {
     bench.serve_by({&server});

@@ -38,7 +38,8 @@ TEST_CASE("fields are removed, then set in place of all of their name, then adde
   edits.remove = {"X-b", "X-None"};
   edits.set = {{"X-A", "3"}, {"X-C", ""}};
   edits.add = {{"X-A", "4"}};
-  HeaderEdits(edits).apply(message.request.fields, message.request, message.facts);
+  const HeaderEdits made(edits);
+  made.apply(message.request.fields, message.request, message.facts);
   CHECK(message.text() == "X-A: 3\nX-C: \nX-A: 4\n");
 }
 
@@ -49,7 +50,8 @@ TEST_CASE("placeholders are filled, and nothing they stand for begins another li
   message.facts.id = "id\r\nEvil: 1";
   config::HeaderEdits edits;
   edits.set = {{"X-From", "{scheme}://{host}{path}"}, {"X-Id", "{request_id}"}};
-  HeaderEdits(edits).apply(message.request.fields, message.request, message.facts);
+  const HeaderEdits made(edits);
+  made.apply(message.request.fields, message.request, message.facts);
   CHECK(message.text() == "X-From: http://a.example/x\nX-Id: id  Evil: 1\n");
 }
 
