@@ -7,16 +7,12 @@
 namespace gatehouse::config::detail {
 namespace {
 
-bool plain_server(const std::string& value) { return !value.starts_with("srv+"); }
-
 /// A key path, all below it included, and what may be written there nevertheless: the values that
-/// ask for nothing (`accepted`), or those a rule lets pass. An empty list or table asks for
-/// nothing.
+/// ask for nothing. An empty list or table asks for nothing.
 struct Row {
   std::string_view path;
   std::vector<std::string_view> accepted;
   std::string_view missing;  // "FEATURE not available in this version"
-  bool (*passes)(const std::string&) = nullptr;
 };
 
 /// Keys of [acme] and [site.tls], and of [[site]] and [[site.route]], are one row: `acme|site.tls`.
@@ -37,8 +33,6 @@ const std::vector<Row>& rows() {
       {"acme.dns", {}, "the DNS challenges are"},
       {"certificate", {}, "certificates for other servers are"},
       {"hooks", {}, "hooks are"},
-      {"backend.*.servers", {}, "srv+http:// servers are", plain_server},
-      {"site|site.route.backend", {}, "srv+http:// servers are", plain_server},
       {"docker", {"false"}, "sites from containers are"},
   };
   return table;
@@ -71,7 +65,6 @@ const Row* row_of(std::string_view pattern) {
 }
 
 bool asks_for_nothing(const Row& row, const std::string& value) {
-  if (row.passes) return row.passes(value);
   return std::find(row.accepted.begin(), row.accepted.end(), value) != row.accepted.end();
 }
 

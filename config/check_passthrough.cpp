@@ -108,7 +108,10 @@ class PassthroughCheck {
     for (std::size_t i = 0; i < backend.servers.size(); ++i) {
       const BackendServer& server = backend.servers[i];
       using Scheme = BackendServer::Scheme;
-      if (server.scheme == Scheme::http || server.scheme == Scheme::unix_path) continue;
+      if (server.scheme == Scheme::http || server.scheme == Scheme::unix_path ||
+          server.scheme == Scheme::srv_http) {
+        continue;
+      }
       tell(key("backend"), "server '" + server.text +
                                "' cannot be passed through to: the client's own TLS goes there, "
                                "so write HOST:PORT");

@@ -10,6 +10,7 @@ void describe(Visitor& v, Server& server) {
   v.key("user", server.user, Text{});
   v.key("data_dir", server.data_dir, Words{});
   v.key("trusted_proxies", server.trusted_proxies, List{Checked{parse_block}});
+  v.key("resolvers", server.resolvers, List{Checked{parse_resolver}});
   v.key("proxy_protocol", server.proxy_protocol, Flag{});
   v.key("protocols", server.protocols, List{Choice{{"h1", "h2", "h3"}}, Empty::refused});
   v.key("graceful_timeout", server.graceful_timeout, Span{});

@@ -66,6 +66,7 @@ struct Server {
   std::string user;
   std::string data_dir;  // parse resolves the default
   Strings trusted_proxies;
+  Strings resolvers;  // ADDRESS:PORT; none: those of the system
   bool proxy_protocol = false;
   Strings protocols = {"h1", "h2"};
   Duration graceful_timeout{30'000};
@@ -204,9 +205,9 @@ struct HookEvent {
 
 /// One server of a backend.
 struct BackendServer {
-  enum class Scheme : std::uint8_t { http, https, h2c, srv_http, unix_path };
+  enum class Scheme : std::uint8_t { http, https, h2c, srv_http, srv_https, srv_h2c, unix_path };
   Scheme scheme = Scheme::http;
-  std::string host;  // name or IP; the path for unix
+  std::string host;  // name or IP; the path for unix, the service's name for srv
   std::uint16_t port = 0;
   std::uint32_t weight = 1;
   bool backup = false;

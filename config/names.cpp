@@ -121,6 +121,17 @@ Result<Listen> parse_listen(std::string_view text) {
   return listen;
 }
 
+Result<std::string> parse_resolver(std::string_view text) {
+  constexpr std::uint16_t dns = 53;
+  const auto place = HostPort::parse(text, dns);
+  const auto address = place ? as_address(place->host) : std::nullopt;
+  if (!address || place->port == 0) {
+    return wrong(text, "a DNS server is an address, like \"192.0.2.53\" or \"[::1]:5353\"");
+  }
+  const std::string host = address->to_string();
+  return (address->is_v6() ? "[" + host + "]" : host) + ":" + std::to_string(place->port);
+}
+
 Result<BackendServer> parse_server(std::string_view text) {
   using Scheme = BackendServer::Scheme;
   struct Form {
@@ -128,10 +139,12 @@ Result<BackendServer> parse_server(std::string_view text) {
     Scheme scheme;
     std::uint16_t port;  // where none is written; 0: it must be
   };
-  constexpr std::array<Form, 4> forms = {{{"http://", Scheme::http, 80},
+  constexpr std::array<Form, 6> forms = {{{"http://", Scheme::http, 80},
                                           {"https://", Scheme::https, 443},
                                           {"h2c://", Scheme::h2c, 80},
-                                          {"srv+http://", Scheme::srv_http, 0}}};
+                                          {"srv+http://", Scheme::srv_http, 0},
+                                          {"srv+https://", Scheme::srv_https, 0},
+                                          {"srv+h2c://", Scheme::srv_h2c, 0}}};
   BackendServer server;
   server.text = std::string(text);
   if (text.starts_with("unix:")) {
@@ -151,7 +164,8 @@ Result<BackendServer> parse_server(std::string_view text) {
     if (rest.ends_with('/')) rest.remove_suffix(1);
   }
   if (rest.find("://") != std::string_view::npos) {
-    return wrong(text, "a server's scheme is http, https, h2c or srv+http");
+    return wrong(
+        text, "a server's scheme is http, https or h2c, and srv+ before it for a service in DNS");
   }
   if (rest.find_first_of("/?#") != std::string_view::npos) {
     return wrong(text, "a server has no path; add_prefix puts one before each request's");
@@ -161,7 +175,13 @@ Result<BackendServer> parse_server(std::string_view text) {
   if (!place) return wrong(text, "a server is HOST:PORT, a URL with its scheme, or unix:/path");
   server.host = place->host;
   server.port = place->port;
-  if (server.port == 0 && server.scheme != Scheme::srv_http) {
+  if (text.starts_with("srv+")) {
+    if (server.port == 0 && !as_address(server.host)) return server;
+    return wrong(text,
+                 "a service is a name alone, as in srv+http://_web._tcp.example.com: DNS says "
+                 "which hosts and ports offer it");
+  }
+  if (server.port == 0) {
     return wrong(text, "the port is missing: write '" + std::string(rest) + ":PORT'");
   }
   return server;

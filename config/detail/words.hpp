@@ -24,6 +24,8 @@ std::string write_percent(double share);
 
 Result<Listen> parse_listen(std::string_view text);
 Result<BackendServer> parse_server(std::string_view text);
+/// ADDRESS or ADDRESS:PORT of a DNS server; always with its port.
+Result<std::string> parse_resolver(std::string_view text);
 
 /// A site's host: name (U-labels become A-labels), `*.parent`, `*`, or an IP address.
 Result<std::string> parse_site_host(std::string_view text);

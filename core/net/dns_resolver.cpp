@@ -131,7 +131,7 @@ class Channel : public std::enable_shared_from_this<Channel> {
     if (channel_ != nullptr) ares_destroy(channel_);
   }
 
-  Result<void> open(const DnsResolver::Files& files) {
+  Result<void> open(const DnsResolver::Files& files, const std::string& servers) {
     ares_options options{};
     options.timeout = try_ms;
     options.tries = tries;
@@ -142,8 +142,8 @@ class Channel : public std::enable_shared_from_this<Channel> {
     const int wanted =
         ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_SOCK_STATE_CB | ARES_OPT_RESOLVCONF;
     int status = ares_init_options(&channel_, &options, wanted);
-    if (status == ARES_SUCCESS && !files.servers.empty()) {
-      status = ares_set_servers_ports_csv(channel_, files.servers.c_str());
+    if (status == ARES_SUCCESS && !servers.empty()) {
+      status = ares_set_servers_ports_csv(channel_, servers.c_str());
     }
     if (status == ARES_SUCCESS) return {};
     return Error(Fault::io, Side::self, std::string("resolver: ") + ares_strerror(status));
@@ -309,6 +309,14 @@ class DnsResolver::Thread {
     ares_library_cleanup();
   }
 
+  void ask_servers(std::string servers) {
+    asio::post(io_, [this, servers = std::move(servers)]() mutable {
+      if (servers == servers_) return;
+      servers_ = std::move(servers);
+      channel_.reset();  // questions under way keep theirs
+    });
+  }
+
   template <class T>
   using Ask = void (Channel::*)(std::string, std::shared_ptr<Post<T>>);
 
@@ -352,7 +360,8 @@ class DnsResolver::Thread {
     const bool same = changed.tv_sec == changed_.tv_sec && changed.tv_nsec == changed_.tv_nsec;
     if (channel_ && same) return {};
     auto next = std::make_shared<Channel>(io_);
-    if (auto opened = next->open(files_); !opened) return opened;
+    if (auto opened = next->open(files_, servers_.empty() ? files_.servers : servers_); !opened)
+      return opened;
     if (channel_) log::info("resolver changed", {{"file", files_.resolv_conf}});
     changed_ = changed;
     channel_ = std::move(next);
@@ -360,6 +369,7 @@ class DnsResolver::Thread {
   }
 
   Files files_;
+  std::string servers_;
   asio::io_context io_{1};
   asio::executor_work_guard<asio::io_context::executor_type> work_;
   std::shared_ptr<Channel> channel_;
@@ -377,6 +387,11 @@ DnsResolver::DnsResolver(Resolver& system, Files files)
 
 DnsResolver::~DnsResolver() = default;
 
+void DnsResolver::ask_servers(std::string servers) {
+  own_servers_ = !servers.empty();
+  thread_->ask_servers(std::move(servers));
+}
+
 awaitable<Result<Resolver::Found>> DnsResolver::look_up(std::string host) {
   if (const auto literal = as_address(host)) {
     Found found;
@@ -384,7 +399,7 @@ awaitable<Result<Resolver::Found>> DnsResolver::look_up(std::string host) {
     co_return found;
   }
   auto found = co_await thread_->ask<Found>(host, &Channel::ask_addresses);
-  if (found || !system_knows_more_) co_return found;
+  if (found || !system_knows_more_ || own_servers_) co_return found;
   auto by_system = co_await system_.look_up(std::move(host));
   if (by_system) co_return by_system;
   co_return found;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <string>
 
@@ -9,7 +10,8 @@ namespace gatehouse::net {
 
 /// Asks the servers of /etc/resolv.conf, after /etc/hosts, on a thread of its own, and tells how
 /// long answers hold. A changed resolv.conf is seen. Names that only the system's own resolver may
-/// know (other sources in /etc/nsswitch.conf than files and dns) are asked of that one in the end.
+/// know (other sources in /etc/nsswitch.conf than files and dns) are asked of that one in the end,
+/// unless other servers are to be asked than the system's.
 /// Whoever is cancelled, or out of time, waits no longer.
 class DnsResolver final : public Resolver {
  public:
@@ -24,6 +26,10 @@ class DnsResolver final : public Resolver {
   DnsResolver(Resolver& system, Files files);
   ~DnsResolver() override;
 
+  /// "127.0.0.1:5353", several with commas: these servers are asked from now on. Empty: those of
+  /// resolv.conf. Any thread.
+  void ask_servers(std::string servers);
+
   awaitable<Result<std::vector<asio::ip::address>>> resolve(std::string host) override;
   awaitable<Result<Found>> look_up(std::string host) override;
   awaitable<Result<ServiceAnswer>> services(std::string name) override;
@@ -35,6 +41,7 @@ class DnsResolver final : public Resolver {
   class Thread;
   Resolver& system_;
   bool system_knows_more_;
+  std::atomic<bool> own_servers_{false};
   std::unique_ptr<Thread> thread_;
 };
 

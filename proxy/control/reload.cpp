@@ -5,6 +5,7 @@
 #include "proxy/control/logging.hpp"
 #include "proxy/control/notify.hpp"
 #include "proxy/control/service.hpp"
+#include "proxy/control/turn.hpp"
 
 namespace gatehouse::control {
 namespace {
@@ -43,22 +44,6 @@ Error not_opened(const Error& why, const std::string& user) {
                    "', so only a restart opens it");
 }
 
-/// One reload at a time: whoever waits is woken when the turn ends, however it ends.
-class Turn {
- public:
-  Turn(bool& taken, asio::steady_timer& ended) : taken_(taken), ended_(ended) { taken_ = true; }
-  Turn(const Turn&) = delete;
-  Turn& operator=(const Turn&) = delete;
-  ~Turn() {
-    taken_ = false;
-    ended_.cancel();
-  }
-
- private:
-  bool& taken_;
-  asio::steady_timer& ended_;
-};
-
 std::string monotonic_usec(Clock& clock) {
   const auto since = clock.steady().time_since_epoch();
   return std::to_string(std::chrono::duration_cast<std::chrono::microseconds>(since).count());
@@ -72,11 +57,11 @@ awaitable<void> Service::reload_by_signal() {
 }
 
 awaitable<ReloadOutcome> Service::reload_now() {
-  while (reloading_) co_await reloaded_.async_wait(as_result);
+  while (changing_) co_await changed_.async_wait(as_result);
   if (stage_ != Stage::serving) {
     co_return refused(Error(Fault::refused, Side::self, "not serving: starting or stopping"));
   }
-  const Turn turn(reloading_, reloaded_);
+  const Turn turn(changing_, changed_);
   notify_service_manager("RELOADING=1\nMONOTONIC_USEC=" + monotonic_usec(clock_));
   auto read = [source = source_] { return source.load(config::Surroundings::system()); };
   auto loaded = co_await helpers_.run(std::move(read));
@@ -113,9 +98,13 @@ awaitable<ReloadOutcome> Service::apply(config::Config next) {
     co_return refused(access.error());
   }
 
+  resolver_.ask_servers(servers_of(*shared));
+  co_await discovery_->prepare((*snapshot)->backends());
+
   snapshot_ = *std::move(snapshot);
-  co_await workers_->publish(snapshot_);
-  health_->reconcile(snapshot_->backends());
+  const Discovery::Plans plans = discovery_->reconcile(snapshot_->backends());
+  co_await workers_->publish(snapshot_, plans);
+  health_->reconcile(*plans);
   certificates_->keeper().reconcile(*std::move(plan));
   co_await listeners_->apply(*std::move(opened), snapshot_);
   for (const std::string& key : changes.needs_restart) {
@@ -129,6 +118,16 @@ awaitable<ReloadOutcome> Service::apply(config::Config next) {
   ReloadOutcome outcome;
   outcome.changes = std::move(changes);
   co_return outcome;
+}
+
+/// What DNS says of backends has changed.
+awaitable<void> Service::change_servers() {
+  while (changing_) co_await changed_.async_wait(as_result);
+  if (stage_ == Stage::draining) co_return;
+  const Turn turn(changing_, changed_);
+  const Discovery::Plans plans = discovery_->plans();
+  co_await workers_->publish(plans);
+  health_->reconcile(*plans);
 }
 
 awaitable<Result<void>> Service::change_access_log(const config::Log& before,

@@ -104,6 +104,16 @@ void print_backends(const json& status) {
   std::cout << backends.text() << '\n';
 }
 
+void print_services(const json& status) {
+  if (!status.contains("services") || status.at("services").empty()) return;
+  Table services({"SERVICE", "SERVERS", "PROBLEM"});
+  for (const json& service : status.at("services")) {
+    services.add(
+        {text_of(service, "service"), text_of(service, "servers"), text_of(service, "problem")});
+  }
+  std::cout << services.text() << '\n';
+}
+
 void print_status(const json& status) {
   std::cout << "gatehouse " << text_of(status, "version") << ", pid " << text_of(status, "pid")
             << ", " << text_of(status, "state") << " since " << text_of(status, "started") << "\n"
@@ -121,6 +131,7 @@ void print_status(const json& status) {
   }
   std::cout << sites.text() << '\n';
   print_backends(status);
+  print_services(status);
   std::cout << "certificates:";
   if (status.at("certificates").empty()) std::cout << " none";
   for (const auto& [state, count] : status.at("certificates").items()) {

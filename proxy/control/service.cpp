@@ -12,6 +12,7 @@
 #include "proxy/control/process.hpp"
 #include "proxy/control/secret_file.hpp"
 #include "proxy/control/tickets_file.hpp"
+#include "proxy/control/turn.hpp"
 
 namespace gatehouse::control {
 namespace {
@@ -50,6 +51,14 @@ Result<void> adopt(tls::TicketKeys& keys, const Result<std::optional<std::string
 
 }  // namespace
 
+std::string servers_of(const config::Config& config) {
+  std::string out;
+  for (const std::string& server : config.server.resolvers) {
+    out += (out.empty() ? "" : ",") + server;
+  }
+  return out;
+}
+
 Service::Service(asio::io_context& control, ConfigSource source, config::Config config,
                  std::vector<config::Problem> warnings)
     : control_(control),
@@ -64,7 +73,9 @@ Service::Service(asio::io_context& control, ConfigSource source, config::Config 
       dialer_(clock_, resolver_),
       crew_(control.get_executor()),
       stop_(control, Steady::max()),
-      reloaded_(control, Steady::max()) {}
+      changed_(control, Steady::max()) {
+  resolver_.ask_servers(servers_of(*first_config_));
+}
 
 Service::~Service() {
   // A helper that brought a worker its answer still touches that worker's loop for a moment after
@@ -155,9 +166,16 @@ awaitable<Result<void>> Service::open_doors() {
 
   const Health::Parts checking{control_.get_executor(), clock_, entropy_, dialer_};
   health_ = std::make_unique<Health>(checking);
+  const Discovery::Parts asking{control_.get_executor(), clock_, resolver_};
+  discovery_ = std::make_unique<Discovery>(asking, [this] { crew_.add(change_servers()); });
   workers_->start();
-  co_await workers_->publish(snapshot_);
-  health_->reconcile(snapshot_->backends());
+  co_await discovery_->prepare(snapshot_->backends());
+  {
+    const Turn turn(changing_, changed_);
+    const Discovery::Plans plans = discovery_->reconcile(snapshot_->backends());
+    co_await workers_->publish(snapshot_, plans);
+    health_->reconcile(*plans);
+  }
   certificates_->keeper().reconcile(*std::move(plan));
   co_await listeners_->apply(*std::move(opened), snapshot_);
   crew_.add(watch_signals());
@@ -297,6 +315,8 @@ awaitable<void> Service::drain() {
 
 /// Takes apart what set_up() and open_doors() made, as far as they came.
 awaitable<void> Service::shut() {
+  if (discovery_) co_await discovery_->stop();
+  while (changing_) co_await changed_.async_wait(as_result);  // it may be on its way to a worker
   if (health_) co_await health_->stop();
   if (certificates_) co_await certificates_->stop();
   if (workers_) workers_->stop();

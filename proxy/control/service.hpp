@@ -13,6 +13,7 @@
 #include "proxy/control/certificates.hpp"
 #include "proxy/control/changes.hpp"
 #include "proxy/control/config_file.hpp"
+#include "proxy/control/discovery.hpp"
 #include "proxy/control/health.hpp"
 #include "proxy/control/late_certificates.hpp"
 #include "proxy/serve/access_log.hpp"
@@ -21,6 +22,9 @@
 #include "proxy/serve/worker.hpp"
 
 namespace gatehouse::control {
+
+/// What the resolver is to ask, by `server.resolvers`.
+std::string servers_of(const config::Config& config);
 
 /// What came of a reload: what it changed, or why nothing was changed.
 struct ReloadOutcome {
@@ -62,6 +66,7 @@ class Service final : private AdminSubject {
   awaitable<ReloadOutcome> reload_now();
   awaitable<ReloadOutcome> apply(config::Config next);
   awaitable<Result<void>> change_access_log(const config::Log& before, const config::Log& after);
+  awaitable<void> change_servers();
   awaitable<void> reload_by_signal();
 
   // status.cpp: what the admin API asks
@@ -98,6 +103,7 @@ class Service final : private AdminSubject {
   std::unique_ptr<serve::WorkersOutlet> outlet_;
   std::unique_ptr<serve::Listeners> listeners_;
   std::unique_ptr<Certificates> certificates_;
+  std::unique_ptr<Discovery> discovery_;
   std::unique_ptr<Health> health_;
   std::unique_ptr<AdminServer> admin_;
   std::shared_ptr<const serve::Snapshot> snapshot_;  // what runs
@@ -105,8 +111,8 @@ class Service final : private AdminSubject {
   unsigned stop_requests_ = 0;
   Steady drained_by_ = Steady::max();  // a second request to stop brings it forward
   asio::steady_timer stop_;            // set at Steady::max(), used as a condition
-  bool reloading_ = false;             // one at a time
-  asio::steady_timer reloaded_;        // the same, for who waits for its turn
+  bool changing_ = false;              // what runs; see Turn
+  asio::steady_timer changed_;         // the same, for who waits for its turn
 };
 
 }  // namespace gatehouse::control

@@ -115,6 +115,15 @@ json backends(const Health& health, const Loads& loads, Steady now) {
   return list;
 }
 
+json services(const Discovery& discovery) {
+  json list = json::array();
+  for (const auto& [name, service] : discovery.services()) {
+    list.push_back(
+        {{"service", name}, {"servers", service->records.size()}, {"problem", service->problem}});
+  }
+  return list;
+}
+
 json counts(const serve::Counters& counters) {
   json by_class = json::object();
   for (std::size_t i = 1; i < counters.answers.size(); ++i) {
@@ -170,6 +179,7 @@ awaitable<AdminReply> Service::status() {
       {"listeners", listeners},
       {"sites", sites(config())},
       {"backends", backends(*health_, loads, clock_.steady())},
+      {"services", services(*discovery_)},
       {"certificates", states},
       {"handshakes_waiting", certificates_->keeper().waiting()},
       {"connections",

@@ -150,11 +150,19 @@ awaitable<void> Workers::on_each(std::function<void(Worker&)> job) {
   }
 }
 
-awaitable<void> Workers::publish(std::shared_ptr<const Snapshot> next) {
-  const std::function<void(Worker&)> job = [next](Worker& worker) {
-    worker.pools->reconcile(next->backends());
+awaitable<void> Workers::publish(std::shared_ptr<const Snapshot> next,
+                                 std::shared_ptr<const backend::Plans> plans) {
+  const std::function<void(Worker&)> job = [next, plans](Worker& worker) {
+    worker.pools->reconcile(plans ? *plans : next->backends());
     if (worker.listening) worker.listening->change_over(*next);
     worker.snapshot.put(next);
+  };
+  co_await on_each(job);
+}
+
+awaitable<void> Workers::publish(std::shared_ptr<const backend::Plans> plans) {
+  const std::function<void(Worker&)> job = [plans](Worker& worker) {
+    worker.pools->reconcile(*plans);
   };
   co_await on_each(job);
 }

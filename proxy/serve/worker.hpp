@@ -148,8 +148,12 @@ class Workers {
   /// Runs `job` on every worker's thread, one after the other; returns when all have done it. Must
   /// not throw. Before start() and after stop() it runs here and now.
   awaitable<void> on_each(std::function<void(Worker&)> job);
-  /// Posts the snapshot to every worker and waits until each has it.
-  awaitable<void> publish(std::shared_ptr<const Snapshot> next);
+  /// Posts the snapshot to every worker and waits until each has it. `plans`: its backends with all
+  /// servers that were found for them; null: they are as they stand in it.
+  awaitable<void> publish(std::shared_ptr<const Snapshot> next,
+                          std::shared_ptr<const backend::Plans> plans = nullptr);
+  /// Other servers for the backends of the snapshot that was published last.
+  awaitable<void> publish(std::shared_ptr<const backend::Plans> plans);
   /// The sum over all workers.
   awaitable<Counters> counters();
 

@@ -97,6 +97,19 @@ TEST_CASE("each mistake in a value or a key is told with its place and the way o
            "[server]\ntrusted_proxies = [\"private\", \"10.0.0.0/33\"]\n",
            {"g.toml:2:31: 'trusted_proxies' cannot be '10.0.0.0/33': an address block is like "
             "\"10.0.0.0/8\" or \"private\""}},
+          {"a DNS server by name",
+           "[server]\nresolvers = \"ns1.example.com\"\n",
+           {"g.toml:2:13: 'resolvers' cannot be 'ns1.example.com': a DNS server is an address, "
+            "like \"192.0.2.53\" or \"[::1]:5353\""}},
+          {"a service with a port",
+           "[backend.x]\nservers = \"srv+https://_web._tcp.example.com:80\"\n",
+           {"g.toml:2:11: 'servers' cannot be 'srv+https://_web._tcp.example.com:80': a service is "
+            "a name alone, as in srv+http://_web._tcp.example.com: DNS says which hosts and ports "
+            "offer it"}},
+          {"a service at an address",
+           "[backend.x]\nservers = \"srv+http://192.0.2.1\"\n",
+           {"g.toml:2:11: 'servers' cannot be 'srv+http://192.0.2.1': a service is a name alone, "
+            "as in srv+http://_web._tcp.example.com: DNS says which hosts and ports offer it"}},
           {"host with port",
            "[[site]]\nhosts = \"a.example:80\"\nbackend = \"unix:/b\"\n",
            {"g.toml:2:9: 'hosts' cannot be 'a.example:80': a host has no port; 'https' and 'http' "
@@ -367,8 +380,7 @@ TEST_CASE("a key of a feature that does not exist yet is refused, and its off va
   CHECK(in_site("[acme.dns.x]\nzones = \"example\"\nprovider = \"exec\"\ncommand = \"/x\"") ==
         Strings{"g.toml:4:7: 'dns': the DNS challenges are not available in this version"});
   CHECK(in_site("[backend.x]\nservers = \"h2c://h:1\"").empty());
-  CHECK(in_site("[backend.x]\nservers = \"srv+http://h\"") ==
-        Strings{"g.toml:5:1: 'servers': srv+http:// servers are not available in this version"});
+  CHECK(in_site("[backend.x]\nservers = \"srv+http://h\"").empty());
   CHECK(in_site("[docker]\nenabled = true") ==
         Strings{"g.toml:4:2: 'docker': sites from containers are not available in this version"});
   CHECK(in_site("[server]\nlean_records = false").empty());

@@ -30,6 +30,7 @@ TEST_CASE("every key of the language is read into its field") {
   CHECK(server.workers == 3);
   CHECK(server.user == "www");
   CHECK(server.trusted_proxies == Strings{"private", "192.0.2.0/24"});
+  CHECK(server.resolvers == Strings{"192.0.2.53:53", "[2001:db8::53]:8600"});
   CHECK(server.proxy_protocol);
   CHECK(server.protocols == Strings{"h1", "h2", "h3"});
   CHECK(server.graceful_timeout == Duration(60'000));
@@ -65,13 +66,17 @@ TEST_CASE("every key of the language is read into its field") {
   CHECK(c.hooks.at(1).exec == Strings{"/bin/logger", "reloaded"});
   REQUIRE(c.backends.size() == 2);
   const Backend& app = c.backends[0];
-  REQUIRE(app.servers.size() == 7);
+  REQUIRE(app.servers.size() == 9);
   CHECK(app.servers[1].weight == 3);
   CHECK(app.servers[1].backup);
   CHECK(app.servers[2].port == 80);
   CHECK(app.servers[3].scheme == BackendServer::Scheme::https);
   CHECK(app.servers[5].scheme == BackendServer::Scheme::unix_path);
+  CHECK(app.servers[6].scheme == BackendServer::Scheme::srv_http);
   CHECK(app.servers[6].host == "_web._tcp.example.com");
+  CHECK(app.servers[7].scheme == BackendServer::Scheme::srv_https);
+  CHECK(app.servers[8].scheme == BackendServer::Scheme::srv_h2c);
+  CHECK(app.servers[8].host == "web.consul");
   CHECK(app.retry_budget == 0.25);
   CHECK(app.eject.for_ == Duration(12'000));
   CHECK_FALSE(app.tls.verify);
@@ -165,6 +170,7 @@ TEST_CASE("every default is what the reference says") {
            "user = \"\"\n",
            "data_dir = \"/home/u/.local/share/gatehouse\"\n",
            "trusted_proxies = []\n",
+           "resolvers = []\n",
            "protocols = [\"h1\", \"h2\"]\n",
            "graceful_timeout = \"30s\"\n",
            "max_connections = 0\n",

@@ -13,6 +13,7 @@ workers = 3
 user = "www"
 data_dir = "/data"
 trusted_proxies = ["private", "192.0.2.0/24"]
+resolvers = ["192.0.2.53:53", "[2001:db8::53]:8600"]
 proxy_protocol = true
 protocols = ["h1", "h2", "h3"]
 graceful_timeout = "1m"
@@ -110,7 +111,7 @@ events = [
 [backend.app]
 servers = ["10.0.0.1:8080", { address = "10.0.0.2:8080", weight = 3, backup = true, max_requests = 9 },
   "http://a.example", "https://b.example:8443", "h2c://c.example:81", "unix:/run/app.sock",
-  "srv+http://_web._tcp.example.com"]
+  "srv+http://_web._tcp.example.com", "srv+https://_web._tcp.example.com", "srv+h2c://web.consul"]
 policy = "header_hash"
 hash_key = "X-Tenant"
 sticky = { cookie = "pin" }

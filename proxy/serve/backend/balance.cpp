@@ -6,21 +6,24 @@
 namespace gatehouse::serve::backend {
 namespace {
 
-/// From the best class of servers to the last resort.
-enum class Class : std::uint8_t { good, good_backup, avoided, avoided_backup, out };
+/// From the best servers to the last resort: those to be avoided after all others, of either the
+/// backups last, of all these the higher priority number later.
+constexpr std::uint32_t avoided = 1U << 17;
+constexpr std::uint32_t a_backup = 1U << 16;
+constexpr std::uint32_t out = 1U << 18;
 
-Class class_of(const Standing& server, Steady now) {
-  if (server.tried || server.out) return Class::out;
-  if (server.avoid_until > now) return server.backup ? Class::avoided_backup : Class::avoided;
-  return server.backup ? Class::good_backup : Class::good;
+std::uint32_t rank_of(const Standing& server, Steady now) {
+  if (server.tried || server.out) return out;
+  return (server.avoid_until > now ? avoided : 0U) | (server.backup ? a_backup : 0U) |
+         server.priority;
 }
 
-/// The servers of the best class that has any.
+/// The servers of the best rank that has any.
 class Candidates {
  public:
   Candidates(std::span<const Standing> table, Steady now) : table_(table), now_(now) {
-    for (const Standing& server : table) best_ = std::min(best_, class_of(server, now));
-    if (best_ == Class::out) return;
+    for (const Standing& server : table) best_ = std::min(best_, rank_of(server, now));
+    if (best_ == out) return;
     for (std::size_t i = 0; i < table.size(); ++i) {
       if (!holds(i)) continue;
       weights_ += table[i].weight;
@@ -28,7 +31,7 @@ class Candidates {
       last_ = i;
     }
   }
-  bool holds(std::size_t i) const { return class_of(table_[i], now_) == best_; }
+  bool holds(std::size_t i) const { return rank_of(table_[i], now_) == best_; }
   std::size_t count() const { return count_; }
   std::uint64_t weights() const { return weights_; }
   std::size_t last() const { return last_; }
@@ -49,7 +52,7 @@ class Candidates {
  private:
   std::span<const Standing> table_;
   Steady now_;
-  Class best_ = Class::out;
+  std::uint32_t best_ = out;
   std::size_t count_ = 0;
   std::uint64_t weights_ = 0;
   std::size_t last_ = 0;

@@ -15,7 +15,8 @@ namespace gatehouse::serve::backend {
 /// How one server stands at the moment, seen from one worker.
 struct Standing {
   std::uint32_t in_flight = 0;
-  std::uint32_t weight = 1;  // in any unit, the same for all servers of a table; never 0
+  std::uint32_t weight = 1;    // in any unit, the same for all servers of a table; never 0
+  std::uint16_t priority = 0;  // the lowest that any server has goes first (RFC 2782)
   bool backup = false;
   bool tried = false;                  // by the request that asks
   bool out = false;                    // takes no request now: down, ejected, or full
@@ -29,9 +30,9 @@ using Random = std::function<std::uint64_t()>;
 enum class Policy : std::uint8_t { two_choices, round_robin, least_requests, random, first, hash };
 
 /// The choice among the servers of one backend. A server that is out or was tried is never chosen;
-/// among the others, those that failed just now are passed over, and backups wait until no other
-/// server is left; when all are to be avoided, one of them is tried all the same. Belongs to one
-/// worker.
+/// among the others, those that failed just now are passed over, and backups, like those of a
+/// higher priority number, wait until no other server is left; when all are to be avoided, one of
+/// them is tried all the same. Belongs to one worker.
 class Chooser {
  public:
   Chooser(Policy policy, Random random) : policy_(policy), random_(std::move(random)) {}

@@ -24,8 +24,6 @@ struct Trust {
 /// Backends that verify alike share one policy: reading the system's roots costs megabytes.
 using Policies = std::map<std::tuple<bool, std::string>, Trust>;
 
-Error refused(std::string why) { return Error(Fault::bad_message, Side::self, std::move(why)); }
-
 /// Fills `settings` from the files of `tls`; the text is all that they hold.
 Result<std::string> read_files(const config::BackendTls& tls,
                                tls::ClientPolicy::Settings& settings) {
@@ -67,6 +65,20 @@ Result<Trust> trust_for(const config::BackendTls& tls, Policies& made) {
   return trust;
 }
 
+bool is_service(Scheme scheme) {
+  return scheme == Scheme::srv_http || scheme == Scheme::srv_https || scheme == Scheme::srv_h2c;
+}
+
+/// A certificate must name what the administrator wrote, not where an unsigned DNS answer led to:
+/// the domain that offers the service (RFC 9525 §2).
+std::string domain_of(std::string_view service) {
+  while (service.starts_with('_') && service.find('.') != std::string_view::npos) {
+    service.remove_prefix(service.find('.') + 1);
+  }
+  return std::string(service);
+}
+
+/// Of a service: what its servers have in common.
 Result<ServerPlan> plan_server(const config::BackendServer& from, const config::BackendTls& tls,
                                Policies& policies) {
   ServerPlan plan;
@@ -88,19 +100,24 @@ Result<ServerPlan> plan_server(const config::BackendServer& from, const config::
       plan.authority = "localhost";
       break;
     case Scheme::srv_http:
-      return refused(from.text + ": this kind of server is not available in this version");
+    case Scheme::srv_https:
+    case Scheme::srv_h2c:
+      break;
   }
-  plan.identity = plan.target.text();
-  if (from.scheme == Scheme::h2c) {
+  if (!is_service(from.scheme)) plan.identity = plan.target.text();
+  if (from.scheme == Scheme::h2c || from.scheme == Scheme::srv_h2c) {
     plan.protocol = Protocol::h2;
     plan.identity += " h2c";
   }
-  if (from.scheme == Scheme::https) {
+  if (from.scheme == Scheme::https || from.scheme == Scheme::srv_https) {
     auto trust = trust_for(tls, policies);
     if (!trust) return std::move(trust).error().within(from.text);
     plan.protocol = Protocol::by_server;
     plan.tls = trust->policy;
-    plan.server_name = tls.server_name.empty() ? from.host : tls.server_name;
+    plan.server_name = tls.server_name;
+    if (plan.server_name.empty()) {
+      plan.server_name = from.scheme == Scheme::https ? from.host : domain_of(from.host);
+    }
     plan.identity += tls.verify ? " tls " : " tls-unverified ";
     plan.identity += plan.server_name + ' ' + trust->digest;
   }
@@ -192,7 +209,15 @@ Result<std::shared_ptr<const Plan>> plan_backend(const config::Backend& from, Po
     if (!made) return made.error();
     if (from.proxy_protocol != 0)
       made->identity += " introduced";  // no idle connection carries over
-    plan->servers.push_back(std::move(*made));
+    if (!is_service(server.scheme)) {
+      plan->servers.push_back(std::move(*made));
+      continue;
+    }
+    ServicePlan service;
+    service.name = server.host;
+    service.place = plan->servers.size();
+    service.model = std::move(*made);
+    plan->services.push_back(std::move(service));
   }
   return std::shared_ptr<const Plan>(std::move(plan));
 }

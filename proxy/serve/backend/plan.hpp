@@ -35,11 +35,19 @@ struct ServerPlan {
   std::shared_ptr<const tls::ClientPolicy> tls;  // null: plain
   std::string server_name;                       // verified, and sent as SNI where it is a name
   std::uint32_t weight = 1;
+  std::uint16_t priority = 0;  // see Standing
   bool backup = false;
   std::uint32_t max_requests = 0;  // at a time, all workers together; 0: no limit
   /// Counts from the plan that first had this server: whoever keeps a server over a reload keeps
   /// the first ones.
   std::shared_ptr<Vitals> vitals;
+};
+
+/// Servers that DNS names (RFC 2782). with_services() puts them in its place.
+struct ServicePlan {
+  std::string name;       // what SRV records are asked for
+  std::size_t place = 0;  // they stand before servers[place]
+  ServerPlan model;       // what all of them are; its identity follows their addresses
 };
 
 /// What all workers know of one backend. Kept over reloads like its servers' vitals.
@@ -80,6 +88,7 @@ struct HealthRules {
 struct Plan {
   std::string name;
   std::vector<ServerPlan> servers;
+  std::vector<ServicePlan> services;  // in the order of `place`
   std::chrono::milliseconds resolve{0};
   std::chrono::milliseconds connect_timeout{0};
   std::chrono::milliseconds response_timeout{0};  // 0: none

@@ -61,6 +61,7 @@ Pool::Pool(const Means& means, std::shared_ptr<const Plan> plan, const ServerPla
       addresses_(std::make_shared<Addresses>(means, server.target, plan_->resolve)),
       sweeping_(means.wheel, this, &Pool::sweep) {
   standing_.weight = server.weight;
+  standing_.priority = server.priority;
   standing_.backup = server.backup;
   standing_.hash = stable_hash(server.text);
 }
@@ -172,6 +173,7 @@ void Pool::update(std::shared_ptr<const Plan> plan, const ServerPlan& server) {
   server_ = &server;
   addresses_->resolve_every(plan_->resolve);
   standing_.weight = server.weight;
+  standing_.priority = server.priority;
   standing_.backup = server.backup;
   if (idle_.size() > plan_->idle_connections) {
     const auto excess = static_cast<std::ptrdiff_t>(idle_.size() - plan_->idle_connections);

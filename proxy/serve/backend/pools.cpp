@@ -262,6 +262,7 @@ void Pools::reconcile(const Plans& plans) {
   for (const auto& [name, plan] : plans) {
     auto& backend = backends_[name];
     if (!backend) backend = std::make_shared<Backend>(means_, random_);
+    if (backend->plan_ == plan) continue;
     reconcile(*backend, plan);
   }
 }

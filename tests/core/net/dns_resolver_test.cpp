@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <fstream>
 #include <functional>
 #include <string>
 #include <thread>
@@ -13,6 +14,7 @@
 #include "core/net/within.hpp"
 #include "tests/support/fake_clock.hpp"
 #include "tests/support/result.hpp"
+#include "tests/support/temporary_folder.hpp"
 
 using namespace gatehouse;
 using namespace gatehouse::net;
@@ -200,4 +202,41 @@ TEST_CASE("whoever runs out of time waits no longer for a server that is silent"
   REQUIRE_FALSE(found);
   CHECK(found.error().fault() == Fault::timeout);
   CHECK(clock.steady() - began < 1s);
+}
+
+TEST_CASE("servers that are named later are asked from then on, and then nobody else") {
+  unsigned code = 0;
+  const auto telling = [&](const std::string& address) {
+    return [&code, address](std::string_view query, std::uint16_t type) {
+      if (type != 1) return answer_to(query, {}, 30);
+      return answer_to(query, {address}, 30, code);
+    };
+  };
+  FakeDns first(telling(first_address));
+  FakeDns second(telling(other_address));
+  NoResolver system;
+  test::TemporaryFolder folder;
+  DnsResolver::Files files = only(first);
+  files.nsswitch_conf = folder.path() + "/nsswitch.conf";
+  std::ofstream(files.nsswitch_conf) << "hosts: files mdns4 dns\n";
+  DnsResolver resolver(system, files);
+  const auto before = run(resolver.look_up("app.example"));
+  REQUIRE(before);
+  CHECK(before->addresses[0].to_string() == "192.0.2.1");
+  code = 3;
+  CHECK_FALSE(run(resolver.look_up("gone.example")).has_value());
+  CHECK(system.asked == 1);
+
+  resolver.ask_servers(second.address());
+  CHECK_FALSE(run(resolver.look_up("gone.example")).has_value());
+  CHECK(system.asked == 1);
+  code = 0;
+  const auto after = run(resolver.look_up("app.example"));
+  REQUIRE(after);
+  CHECK(after->addresses[0].to_string() == "192.0.2.2");
+
+  resolver.ask_servers("");
+  const auto again = run(resolver.look_up("app.example"));
+  REQUIRE(again);
+  CHECK(again->addresses[0].to_string() == "192.0.2.1");
 }

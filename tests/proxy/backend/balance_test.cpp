@@ -259,3 +259,31 @@ TEST_CASE("no policy chooses a server that is out, and a backup only when all ot
     CHECK(chooser.choose(left, now, key_of(1)) == std::nullopt);
   }
 }
+
+TEST_CASE("a higher priority number waits until all of a lower one are gone, backups after all") {
+  std::vector<Standing> table(4);
+  table[0].priority = 20;
+  table[1].priority = 10;
+  table[2].priority = 10;
+  table[3].backup = true;
+  table[3].priority = 0;
+  for (const Policy policy : {Policy::two_choices, Policy::round_robin, Policy::least_requests,
+                              Policy::random, Policy::first, Policy::hash}) {
+    Chooser chooser(policy, seeded());
+    for (Standing& each : table) each.out = false;
+    for (std::uint64_t key = 0; key < 50; ++key) {
+      const auto chosen = chooser.choose(table, now, key);
+      CHECK((chosen == 1 || chosen == 2));
+    }
+    table[1].out = true;
+    CHECK(chooser.choose(table, now, 1) == 2);
+    table[2].avoid_until = now + 1s;
+    CHECK(chooser.choose(table, now, 1) == 0);
+    table[0].tried = true;
+    CHECK(chooser.choose(table, now, 1) == 3);
+    table[3].avoid_until = now + 1s;
+    CHECK(chooser.choose(table, now, 1) == 2);
+    for (Standing& each : table) each.avoid_until = Steady::min();
+    table[0].tried = false;
+  }
+}

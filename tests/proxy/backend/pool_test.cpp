@@ -296,16 +296,3 @@ TEST_CASE("a server behind a unix socket is reached, and told a Host where the c
   }
   std::filesystem::remove_all(folder);
 }
-
-TEST_CASE("a backend that this version cannot speak to is refused when it is made") {
-  config::Config config;
-  config::Backend backend;
-  backend.name = "found";
-  backend.servers = {named("127.0.0.1", 50051)};
-  backend.servers[0].scheme = config::BackendServer::Scheme::srv_http;
-  config.backends.push_back(backend);
-  const auto plans = backend::make_plans(config);
-  REQUIRE_FALSE(plans);
-  CHECK(plans.error().detail() ==
-        "backend found: 127.0.0.1:50051: this kind of server is not available in this version");
-}
