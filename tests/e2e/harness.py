@@ -290,7 +290,7 @@ class Pebble:
 class Backend:
     """An HTTP server whose handler a test gives; counts what reached it."""
 
-    def __init__(self, scene, handler=None, port=0):
+    def __init__(self, scene, handler=None, port=0, host="127.0.0.1"):
         outer = self
         self.requests = []
         self.lock = threading.Lock()
@@ -309,6 +309,7 @@ class Backend:
                 pass
 
         class Server(socketserver.ThreadingTCPServer):
+            address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
             allow_reuse_address = True
             daemon_threads = True
             request_queue_size = 256
@@ -316,7 +317,7 @@ class Backend:
             def handle_error(self, *_):
                 pass
 
-        self.server = Server(("127.0.0.1", port), Handler)
+        self.server = Server((host, port), Handler)
         self.port = self.server.server_address[1]
         thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.05},
                                   daemon=True)
