@@ -144,34 +144,34 @@ struct H2Session::Inside {
 
   static int on_frame_recv(nghttp2_session*, const nghttp2_frame* frame, void* user) noexcept {
     return guarded([&] {
-      H2Events& events = of(user).events;
+      H2Events& told = of(user).events;
       const std::int32_t stream = frame->hd.stream_id;
       const bool end = (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
       switch (frame->hd.type) {
         case NGHTTP2_HEADERS:
-          events.block_ended(stream, end);
-          if (end) events.stream_ended(stream);
+          told.block_ended(stream, end);
+          if (end) told.stream_ended(stream);
           break;
         case NGHTTP2_DATA:
-          if (end) events.stream_ended(stream);
+          if (end) told.stream_ended(stream);
           break;
         case NGHTTP2_SETTINGS:
           if ((frame->hd.flags & NGHTTP2_FLAG_ACK) != 0) {
-            events.settings_acknowledged();
+            told.settings_acknowledged();
           } else {
-            events.settings_came();
-            events.window_grew(0);
+            told.settings_came();
+            told.window_grew(0);
           }
           break;
         case NGHTTP2_PING:
-          if ((frame->hd.flags & NGHTTP2_FLAG_ACK) != 0) events.ping_answered();
+          if ((frame->hd.flags & NGHTTP2_FLAG_ACK) != 0) told.ping_answered();
           break;
         case NGHTTP2_WINDOW_UPDATE:
-          events.window_grew(stream);
+          told.window_grew(stream);
           break;
         case NGHTTP2_GOAWAY:
-          events.goaway_came(frame->goaway.last_stream_id,
-                             static_cast<H2Code>(frame->goaway.error_code));
+          told.goaway_came(frame->goaway.last_stream_id,
+                           static_cast<H2Code>(frame->goaway.error_code));
           break;
         default:
           break;
@@ -270,9 +270,9 @@ struct H2Session::Inside {
   static int send_data(nghttp2_session*, nghttp2_frame* frame, const std::uint8_t* head,
                        std::size_t length, nghttp2_data_source*, void* user) noexcept {
     return guarded([&] {
-      OutputBuffer& out = *of(user).out;
-      out.append(view(head, frame_head_bytes));
-      out.append(of(user).events.take(frame->hd.stream_id, length));
+      OutputBuffer& to = *of(user).out;
+      to.append(view(head, frame_head_bytes));
+      to.append(of(user).events.take(frame->hd.stream_id, length));
       return int{NGHTTP2_ERR_PAUSE};  // sent; pull() looks at the room left
     });
   }

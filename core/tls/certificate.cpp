@@ -33,6 +33,8 @@ Shared interned(Shared certificate) {
   }
   std::weak_ptr<X509>& entry = known[std::move(print)];
   if (Shared held = entry.lock()) return held;
+  // OpenSSL reads the extensions at first need: here, where no other thread has the object yet.
+  X509_check_purpose(certificate.get(), -1, 0);
   entry = certificate;
   return certificate;
 }

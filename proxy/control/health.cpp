@@ -17,7 +17,8 @@ Health::Health(const Parts& parts) : parts_(parts), wheel_(parts.clock), crew_(p
 void Health::reconcile(const serve::backend::Plans& plans) {
   auto old = std::move(servers_);
   servers_.clear();
-  for (const auto& [name, plan] : plans) {
+  for (const auto& entry : plans) {
+    const auto& plan = entry.second;
     for (const ServerPlan& wanted : plan->servers) {
       const auto same = std::find_if(old.begin(), old.end(), [&](const auto& known) {
         return known && known->plan->name == plan->name &&

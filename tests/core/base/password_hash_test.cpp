@@ -10,8 +10,9 @@ TEST_CASE("the password fits the hash that was made of it and no other one does"
   const char* const hashes[] = {
       "$2b$04$abcdefghijklmnopqrstuujydOTSfIH/d5oUHpsygqV5X9xJLQc6e",
       "$y$j75$abcdefghijkl$pG0KXbHxpjIKguh3BCfALSHrI366WlMzNka7nozr8.8",
-      "$6$rounds=1000$saltsalt$4GMtaIz3E1AdDi2SmCokEW0ehi.HdxNDcL3fGE1XXuzvo6kbx7UOloZKONqEk5H3JrQA"
-      "4NOfU8BmqFPrpGqwA1",
+      ("$6$rounds=1000$saltsalt$4GMtaIz3E1AdDi2SmCokEW0ehi."
+       "HdxNDcL3fGE1XXuzvo6kbx7UOloZKONqEk5H3JrQA"
+       "4NOfU8BmqFPrpGqwA1"),
   };
   for (const char* const hash : hashes) {
     INFO(hash);

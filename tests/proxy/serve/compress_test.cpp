@@ -79,7 +79,8 @@ TEST_CASE("text is sent in the coding that the client likes best") {
       {"br;q=0.1, gzip;q=0.2", Coding::gzip},
   };
   for (const auto& [accepted, coding] : rows) {
-    CAPTURE(accepted);
+    const auto& shown = accepted;  // clang 14 captures no structured binding
+    CAPTURE(shown);
     CompressedSite site;
     const std::string answer =
         site.ask("Accept-Encoding: " + accepted + "\r\n", text_ok + "\r\nETag: \"x\"");
