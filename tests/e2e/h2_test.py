@@ -118,7 +118,7 @@ class Tools(Service):
             self.assertEqual(frame, "NO_ERROR")
 
     def test_h2load_sees_no_failure(self):
-        count = 2000 // PATIENCE
+        count = int(2000 / PATIENCE)
         for url in (f"https://old.localhost:{self.https}/?size=1000", f"https://new.localhost:{self.https}/?size=1000",
                     f"http://plain-new.localhost:{self.http}/?size=1000"):
             with self.subTest(url):

@@ -157,6 +157,10 @@ class Gatehouse:
     def log(self):
         return self.scene.log(self.log_name)
 
+    def wait_logged(self, text):
+        """Waits for `text` in the log: what a client sees may come a moment before the line about it."""
+        wait_for(lambda: text in self.log(), f"{text!r} in the log")
+
     def pid(self):
         return self.process.pid
 

@@ -132,18 +132,18 @@ respond = {{ body = "open" }}
         self.assertEqual((status, headers.get("Connection")), (421, "close"))
         with self.assertRaisesRegex(ssl.SSLError, "CERTIFICATE_REVOKED"):
             request_over(self.connect(context, session=session), "safe.example")
-        self.assertIn("certificate verify failed: certificate revoked", gate.log())
+        gate.wait_logged("certificate verify failed: certificate revoked")
 
     def test_a_list_that_has_run_out_lets_nobody_in_and_the_log_says_so(self):
         self.ca.crl(self.crl, "-crlsec", "1")
         gate = self.gatehouse(self.required())
         wait_for(lambda: self.come(self.alice) != 308 and not isinstance(self.come(self.alice), tuple),
                  "the list to run out")
-        self.assertIn("CRL has expired", gate.log())
-        wait_for(lambda: "list of revoked certificates is out of date" in gate.log(), "the error in the log")
+        gate.wait_logged("CRL has expired")
+        gate.wait_logged("list of revoked certificates is out of date")
         status, _, errors = gate.command("reload")
         self.assertEqual(status, 0, errors)
-        self.assertIn("revocation list is out of date: no client certificate will be accepted", gate.log())
+        gate.wait_logged("revocation list is out of date: no client certificate will be accepted")
 
     def test_files_that_are_no_certificates_refuse_a_reload(self):
         gate = self.gatehouse(self.required())
@@ -287,14 +287,14 @@ tls.mode = "off"
         one, two = self.ca.leaf("one", usage="clientAuth"), self.ca.leaf("two", usage="clientAuth")
         gate = Gatehouse(self.scene, self.config(1, f'cert = "{one[0]}", key = "{two[1]}"'), wait=False)
         self.assertEqual(gate.process.wait(20 * PATIENCE), 1)
-        self.assertIn("backend app: https://localhost:1: tls.cert ", gate.log())
-        self.assertIn("the private key belongs to another certificate", gate.log())
+        gate.wait_logged("backend app: https://localhost:1: tls.cert ")
+        gate.wait_logged("the private key belongs to another certificate")
 
     def test_a_name_in_the_subject_alone_proves_nothing(self):
         backend = self.server(self.ca.leaf("localhost", san=False), demand=False)
         gate = self.gatehouse(backend.port, "verify = true")
         self.assertEqual(self.ask(), 502)
-        self.assertIn("certificate verify failed: hostname mismatch", gate.log())
+        gate.wait_logged("certificate verify failed: hostname mismatch")
 
 
 if __name__ == "__main__":

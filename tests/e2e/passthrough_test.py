@@ -263,7 +263,7 @@ respond = {{ body = "ours" }}
         server, _ = listening.accept()
         self.scene.callback(server.close)
         self.assertEqual(gate.stop(), 0)
-        self.assertIn("connections cut at stop", gate.log())
+        gate.wait_logged("connections cut at stop")
         self.assertEqual(read_all(client), b"")
 
     def test_the_example_works(self):

@@ -105,7 +105,7 @@ redirect_http = false
         os.mkdir(self.scene.path("logs"))
         gate = Gatehouse(self.scene, self.config([self.low]), wait=False)
         self.assertEqual(gate.process.wait(30 * PATIENCE), 1)
-        self.assertIn(f"{self.scene.path('data', 'linked')}: has a second name elsewhere", gate.log())
+        gate.wait_logged(f"{self.scene.path('data', 'linked')}: has a second name elsewhere")
         self.assertEqual(os.stat(theirs).st_uid, 0)
 
     def test_a_reload_opens_high_ports_and_says_that_low_ones_need_a_restart(self):

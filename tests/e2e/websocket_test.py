@@ -169,7 +169,7 @@ tls.mode = "off"
         self.assertEqual(server.recv(1), b"")
         self.assertGreaterEqual(time.monotonic() - begun, 3.5)
         self.assertEqual(self.gate.process.wait(20 * PATIENCE), 0)
-        self.assertIn('"connections cut at stop","count":1', self.gate.log())
+        self.gate.wait_logged('"connections cut at stop","count":1')
 
     def test_a_tunnel_that_ends_in_time_lets_the_drain_end(self):
         client, server = self.open()
