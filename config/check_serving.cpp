@@ -86,9 +86,9 @@ void check_rewrite(const Route& route, const RoutePlace& place, Book& book) {
   }
 }
 
-void check_error_pages(const Route& route, const RoutePlace& place, Book& book,
+void check_error_pages(const Pairs& errors, const RoutePlace& place, Book& book,
                        const Surroundings& around) {
-  for (const auto& [status, file] : route.errors) {
+  for (const auto& [status, file] : errors) {
     if (file.empty()) continue;
     const std::string path = place.key(book, "errors") + "." + status;
     const auto content = around.read_file(file);
@@ -132,8 +132,14 @@ void check_routes(const Config& config, Book& book, const Surroundings& around) 
       check_actions(config.sites[i].routes[n], place, book);
       check_handlers(config.sites[i].routes[n], place, book);
       check_rewrite(config.sites[i].routes[n], place, book);
-      check_error_pages(config.sites[i].routes[n], place, book, around);
+      check_error_pages(config.sites[i].routes[n].errors, place, book, around);
     }
+    const auto& routes = config.sites[i].routes;
+    const auto takes_over = [&](const Route& route) {
+      return route.errors == config.sites[i].errors;
+    };
+    if (std::any_of(routes.begin(), routes.end(), takes_over)) continue;  // told already
+    check_error_pages(config.sites[i].errors, {site_path(i), site_path(i)}, book, around);
   }
 }
 

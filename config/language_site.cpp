@@ -88,7 +88,12 @@ void describe_sites(Visitor& v, Config& config) {
 /// takes none of these from the site. Without a [[site.route]] the site's keys are the one route.
 void describe_routes(Visitor& v, Site& site, Config& config) {
   Route own;
-  if (v.task() != Visitor::Task::writing) describe(v, own, site, config);
+  if (v.task() != Visitor::Task::writing) {
+    describe(v, own, site, config);
+    site.errors = own.errors;
+  } else if (!site.errors.empty()) {
+    v.key("errors", site.errors, PairsForm{parse_error_status, parse_file_name});
+  }
   const auto inside = [&](std::size_t i, Visitor& table) {
     if (table.task() == Visitor::Task::writing) {
       return describe(table, site.routes[i], site, config);

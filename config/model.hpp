@@ -374,6 +374,7 @@ struct Site {
   bool redirect_http = true;
   SiteTls tls;
   std::vector<Route> routes;  // at least one; the site's own keys are merged in as defaults
+  Pairs errors;               // the site's own: for requests that no route takes
   Position at;
 };
 

@@ -85,6 +85,9 @@ Result<void> Site::compile(const RouteStates& kept, ErrorPageFiles& pages, Entro
     auto compiled = route.compile(kept, pages, entropy);
     if (!compiled) return std::move(compiled).error().within("route " + route.name);
   }
+  auto loaded = ErrorPages::load(settings.errors, pages);
+  if (!loaded) return loaded.error();
+  error_pages = std::move(*loaded);
   return {};
 }
 

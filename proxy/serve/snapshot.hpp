@@ -45,6 +45,7 @@ struct Site {
   std::size_t index;  // place in the file
   std::string name;   // its first host: the label in logs and metrics
   std::vector<Route> routes;
+  ErrorPages error_pages;                           // where no route takes the request
   bool decides_by_path = false;                     // some route matches by path, or changes it
   std::string hsts;                                 // value of the field; empty: none is sent
   std::shared_ptr<const tls::ServerPolicy> policy;  // null where we end no TLS

@@ -276,5 +276,21 @@ TEST_CASE("every default is what the reference says") {
   }
 }
 
+TEST_CASE("a site keeps its own error pages beside those of its routes") {
+  const std::string text =
+      "[[site]]\nhosts = \"a.example\"\nerrors = { \"404\" = \"/srv/404.html\" }\n"
+      "[[site.route]]\npath = \"/a\"\nbackend = \"h:1\"\n"
+      "errors = { \"5xx\" = \"/srv/5xx.html\" }\n"
+      "[[site.route]]\npath = \"/b\"\nbackend = \"h:1\"\n";
+  const Config config = config_of(text);
+  const Pairs own = {{"404", "/srv/404.html"}};
+  CHECK(config.sites[0].errors == own);
+  CHECK(config.sites[0].routes[0].errors == Pairs{{"5xx", "/srv/5xx.html"}});
+  CHECK(config.sites[0].routes[1].errors == own);
+  const Config again = config_of(print(config, Features::whole_language));
+  CHECK(again.sites[0].errors == own);
+  CHECK(again.sites[0].routes[0].errors == config.sites[0].routes[0].errors);
+}
+
 }  // namespace
 }  // namespace gatehouse::config

@@ -22,6 +22,11 @@ awaitable<void> send_grpc_status(http::ServerExchange& exchange, RequestFacts& f
   co_await exchange.send_head(head);
 }
 
+const ErrorPage* page_for(const RequestFacts& facts, int status) {
+  if (facts.route) return facts.route->error_pages.find(status);
+  return facts.site ? facts.site->error_pages.find(status) : nullptr;
+}
+
 }  // namespace
 
 awaitable<void> send_status(http::ServerExchange& exchange, RequestFacts& facts, int status) {
@@ -37,7 +42,7 @@ awaitable<void> send_status(http::ServerExchange& exchange, RequestFacts& facts,
     co_await send_grpc_status(exchange, facts, status);
     co_return;
   }
-  const ErrorPage* const page = facts.route ? facts.route->error_pages.find(status) : nullptr;
+  const ErrorPage* const page = page_for(facts, status);
   std::string words;
   if (page == nullptr) {
     words = std::to_string(status);

@@ -292,6 +292,20 @@ TEST_CASE("an error page stands in for our own words and keeps the status") {
   CHECK(refused.ends_with("\r\n\r\n<h1>No"));
 }
 
+TEST_CASE("a site's error page stands in also where no route takes the request") {
+  const gatehouse::test::TemporaryFolder folder;
+  std::ofstream(folder / "404.html") << "<h1>Nothing";
+  config::Config config = plain({responding("in", {"/app/*"})});
+  config.sites[0].errors = {{"4xx", folder / "404.html"}};
+  Bench bench(std::move(config));
+  const std::string none = bench.get("a.example", "/other");
+  CHECK(status(none) == "404");
+  CHECK(none.ends_with("\r\n\r\n<h1>Nothing"));
+  CHECK(bench.get("a.example", "/app/../%2e%2e/x/%zz").ends_with("\r\n\r\n<h1>Nothing"));
+  CHECK(bench.get("a.example", "/app/").ends_with("in"));
+  CHECK(bench.get("b.example", "/").find("Nothing") == std::string::npos);
+}
+
 TEST_CASE("a path that servers may read as another route's is refused, others go on") {
   config::Route admin = responding("admin", {"/admin/*"});
   config::Route files = responding("public", {"/public/*"});
