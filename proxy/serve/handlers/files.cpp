@@ -252,16 +252,36 @@ awaitable<void> send_method_refused(Visit& visit) {
   co_await send_status(visit.exchange, visit.facts, 405, more);
 }
 
-/// To the same path with a slash behind it, written so that it holds whatever was taken off the
-/// path in front: relative to the last segment, which is never read as a host or a scheme.
-awaitable<void> send_to_folder(Visit& visit) {
+/// What the client asked for, before the route changed it.
+Target asked_for(const Visit& visit) {
+  if (visit.facts.asked) return *visit.facts.asked;
   const http::RequestHead& request = visit.request();
+  return {std::string(request.path), std::string(request.query), request.has_query};
+}
+
+/// To the path that the client knows with a slash behind it: relative to its last segment, which is
+/// never read as a host or a scheme.
+awaitable<void> send_to_folder(Visit& visit, const Target& asked) {
   std::string to = "./";
-  to.append(request.path.substr(request.path.rfind('/') + 1)).append("/");
-  if (request.has_query) to.append("?").append(request.query);
+  to.append(asked.path.substr(asked.path.rfind('/') + 1)).append("/");
+  if (asked.has_query) to.append("?").append(asked.query);
   http::Fields more;
   more.add("Location", to);
   co_await send_status(visit.exchange, visit.facts, 308, more);
+}
+
+FileSearch search_for(const Visit& visit, const FilePath& path) {
+  const config::Files& files = *visit.settings().files;
+  FileSearch search;
+  search.root = files.root;
+  search.index = files.index;
+  search.tries = names_tried(files, path);
+  if (files.precompressed) search.codings = codings_for(visit.request().fields);
+  return search;
+}
+
+bool names_folder(const FoundFile& found, const FilePath& path) {
+  return found.what == Opening::folder && !path.folder && found.name == path.name;
 }
 
 int status_of(Opening what) {
@@ -303,24 +323,27 @@ awaitable<bool> answer_files(Visit& visit) {
     co_await send_method_refused(visit);
     co_return true;
   }
-  const auto path = FilePath::of(request.path);
+  auto path = FilePath::of(request.path);
   if (!path) {
     co_await send_status(visit.exchange, visit.facts, 404);
     co_return true;
   }
   const config::Files& files = *visit.settings().files;
-  FileSearch search;
-  search.root = files.root;
-  search.index = files.index;
-  search.tries = names_tried(files, *path);
-  if (files.precompressed) search.codings = codings_for(request.fields);
-  FoundFile found = co_await find(visit, std::move(search));
+  FoundFile found = co_await find(visit, search_for(visit, *path));
+  bool wants_slash = names_folder(found, *path);
+  const Target asked = wants_slash ? asked_for(visit) : Target();
+  if (wants_slash && asked.path.ends_with('/')) {
+    // The route took the slash away: a redirect would lead here again.
+    path->folder = true;
+    found = co_await find(visit, search_for(visit, *path));
+    wants_slash = false;
+  }
   if (found.what == Opening::file) {
     const bool varies = files.precompressed && may_have_siblings(found.name);
     FileAnswer answer(visit, found, varies);
     co_await answer.send();
-  } else if (found.what == Opening::folder && !path->folder && found.name == path->name) {
-    co_await send_to_folder(visit);
+  } else if (wants_slash) {
+    co_await send_to_folder(visit, asked);
   } else {
     visit.facts.error = std::move(found.why);
     co_await send_status(visit.exchange, visit.facts, status_of(found.what));

@@ -122,6 +122,8 @@ http::HttpRequest auth_request(const config::ForwardAuth& auth, const http::Requ
     fields.add(line.name, line.value);
   }
   write_forwarded(fields, hop_of(request, facts));
+  // Before strip_prefix and the like, which come later; but settled, as the route was chosen by it:
+  // a rule for /public must not let /public/../admin through.
   std::string uri(request.path);
   if (request.has_query) uri.append("?").append(request.query);
   fields.set("X-Forwarded-Method", request.method);

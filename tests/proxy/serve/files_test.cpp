@@ -103,6 +103,34 @@ TEST_CASE("a folder asked for without its slash is redirected, relative to where
   CHECK(body_in(site.ask("GET /docs/")) == "docs");
 }
 
+TEST_CASE("a folder's slash is put behind the path that the client knows, whatever it became") {
+  FileSite site;
+  REQUIRE(::mkdir((site.folder / "docs").c_str(), 0755) == 0);
+  site.write("docs/index.html", "docs");
+  SUBCASE("a prefix taken off") {
+    site.route.strip_prefix = "/pub";
+    CHECK(field_of(site.ask("GET /pub/docs?a"), "Location") == "./docs/?a");
+    CHECK(body_in(site.ask("GET /pub/docs/")) == "docs");
+  }
+  SUBCASE("the whole path taken off") {
+    site.write("index.html", "root");
+    site.route.strip_prefix = "/docs";
+    CHECK(body_in(site.ask("GET /docs")) == "root");
+  }
+  SUBCASE("another name, and a query that the client did not send") {
+    site.route.rewrite = config::Rewrite{"^/v([0-9])(/?)$", "/docs$2?version=$1"};
+    const std::string answer = site.ask("GET /v2");
+    CHECK(status_of(answer) == 308);
+    CHECK(field_of(answer, "Location") == "./v2/");
+    CHECK(body_in(site.ask("GET /v2/")) == "docs");
+  }
+  SUBCASE("the slash was there, and the route took it away") {
+    site.route.rewrite = config::Rewrite{"^(/.*)/$", "$1"};
+    CHECK(body_in(site.ask("GET /docs/")) == "docs");
+    CHECK(field_of(site.ask("GET /docs"), "Location") == "./docs/");
+  }
+}
+
 TEST_CASE("the same file is not sent twice to who has it") {
   FileSite site;
   const std::string tag = site.tag();

@@ -22,7 +22,8 @@ struct GuardedSite {
   std::shared_ptr<Script> authority;
 
   explicit GuardedSite(bool reachable = true,
-                       config::Strings copy = {"Remote-User", "X-Forwarded-Groups"}) {
+                       config::Strings copy = {"Remote-User", "X-Forwarded-Groups"},
+                       config::Route route = {}) {
     config::Backend backend;
     backend.name = "app";
     config::BackendServer made;
@@ -30,7 +31,6 @@ struct GuardedSite {
     made.port = 9;
     made.text = "127.0.0.1:9";
     backend.servers.push_back(made);
-    config::Route route;
     route.backend = "app";
     route.forward_auth.emplace();
     route.forward_auth->url = "http://127.0.0.1:7/verify?rd=1";
@@ -86,6 +86,21 @@ TEST_CASE("the authority is asked who and what, and nothing of the body") {
        {"Content-Type", "Content-Length", "If-None-Match", "Range", "Remote-User"}) {
     CAPTURE(gone);
     CHECK(field_of(asked, gone).empty());
+  }
+}
+
+TEST_CASE("the authority is asked about the path as it was before the route changed it") {
+  config::Route route;
+  route.strip_prefix = "/private";
+  route.rewrite = config::Rewrite{"^(.*)$", "/app$1?more=1"};
+  GuardedSite site(true, {}, route);
+  SUBCASE("as it came") {
+    site.ask("", "GET /private/x%20y?a=b HTTP/1.1");
+    CHECK(field_of(site.authority->written(), "X-Forwarded-Uri") == "/private/x%20y?a=b");
+  }
+  SUBCASE("but settled: routes and servers know no other reading") {
+    site.ask("", "GET /public/%2e%2e/private/./x HTTP/1.1");
+    CHECK(field_of(site.authority->written(), "X-Forwarded-Uri") == "/private/x");
   }
 }
 
