@@ -118,6 +118,7 @@ bool Journey::accepts_switch(const http::ResponseHead& head) const {
 
 awaitable<Result<void>> Journey::switch_protocols(Lease& lease, http::ResponseHead& head) {
   prepare_answer(head.fields);
+  if (!plan_->sticky_cookie.empty()) pin_client(head.fields);
   auto client = co_await client_.upgrade(head);
   if (!client) co_return client.error();
   if (client->stream == nullptr) {

@@ -68,6 +68,18 @@ TEST_CASE("a WebSocket opens through us and octets pass both ways untouched") {
   CHECK(chat.client->received == down);
 }
 
+TEST_CASE("a client that opens a WebSocket first is pinned to its server, too") {
+  Chat chat;
+  chat.bench.backend.sticky_cookie = "pin";
+  chat.bench.publish();
+  chat.client->send(upgrade);
+  chat.request();
+  chat.at_server().send(switched());
+  chat.bench.until([&] { return chat.client->received.ends_with("\r\n\r\n"); });
+  CHECK(chat.client->received.starts_with("HTTP/1.1 101 "));
+  CHECK(field_of(chat.client->received, "Set-Cookie").starts_with("pin="));
+}
+
 TEST_CASE("octets that came early are held until the switch and then delivered, both ways") {
   Chat chat;
   chat.client->send(upgrade + "early frame");
