@@ -115,6 +115,48 @@ tls.mode = "off"
         wait_for(lambda: self.server_states() == ["down", "up"], "the second up again")
         self.assertEqual(self.get()[0], 200)
 
+    def test_checks_go_the_way_that_requests_go(self):
+        plain, secure, path = free_port(), free_port(), self.scene.path("back.sock")
+
+        def back(status):
+            return f"""
+[server]
+http = ["127.0.0.1:{plain}", "unix:{path}"]
+https = ["127.0.0.1:{secure}"]
+data_dir = "{self.scene.path('back')}"
+log.access = "{self.scene.path('back-access.log')}"
+[[site]]
+hosts = ["*"]
+tls.mode = "off"
+respond = {{ status = {status}, body = "up" }}
+[[site]]
+hosts = ["back.localhost"]
+redirect_http = false
+respond = {{ status = {status}, body = "up" }}
+"""
+        server = Gatehouse(self.scene, back(200).replace("log.access", "[log]\naccess"), name="back")
+        root = self.scene.path("back", "internal-ca", "root.pem")
+        servers = f'"h2c://127.0.0.1:{plain}", "https://127.0.0.1:{secure}", "unix:{path}"'
+        self.gate(servers, f"""
+health = {{ path = "/up", interval = "100ms", timeout = "2s", rise = 1, fall = 1 }}
+tls = {{ roots = "{root}", server_name = "back.localhost" }}""")
+        wait_for(lambda: self.server_states() == ["up"] * 3, "all up")
+        def seen():
+            lines = self.scene.log("back-access.log").splitlines()
+            return {(line["proto"], line["host"]) for line in map(json.loads, lines) if line["path"] == "/up"}
+        wait_for(lambda: seen() == {("HTTP/2", "127.0.0.1"), ("HTTP/2", "back.localhost"), ("HTTP/1.1", "localhost")},
+                 "every kind of check")
+        server.rewrite(back(503).replace("log.access", "[log]\naccess"))
+        self.assertEqual(server.command("reload")[0], 0)
+        wait_for(lambda: self.server_states() == ["down"] * 3, "all down")
+        server.rewrite(back(200).replace("log.access", "[log]\naccess"))
+        self.assertEqual(server.command("reload")[0], 0)
+        wait_for(lambda: self.server_states() == ["up"] * 3, "all up again")
+        # One whose certificate is not trusted is down, and the rest serve.
+        self.gatehouse.rewrite(self.config(servers, 'health = { path = "/up", interval = "100ms" }'))
+        self.assertEqual(self.gatehouse.command("reload")[0], 0)
+        wait_for(lambda: self.server_states() == ["up", "down", "up"], "TLS down")
+
     def test_max_requests_holds_across_workers_and_the_rest_wait(self):
         now, most, lock = 0, 0, threading.Lock()
 

@@ -256,3 +256,38 @@ TEST_CASE(
   CHECK(field_of(farm.ask(get_with("Cookie: pin=AAAAAAAAAAAAAAAAAAAAAA")), "Set-Cookie")
             .starts_with("pin="));
 }
+
+TEST_CASE(
+    "a server that came back, or was added by a reload, is given its share little by little") {
+  Farm farm(2);
+  farm.bench.backend.policy = "random";
+  farm.bench.backend.slow_start = 10s;
+  std::vector<RawServer*> all{farm.servers[0].get(), farm.servers[1].get()};
+  SUBCASE("found up again by its checks") {
+    farm.open();
+    auto& vitals = farm.bench.pool(1)->vitals();
+    vitals.down(true, farm.bench.clock.steady());
+    vitals.down(false, farm.bench.clock.steady());
+  }
+  SUBCASE("added") {
+    farm.bench.serve_by({all[0]});
+    farm.client = farm.bench.connect();
+    farm.ask();
+    farm.bench.serve_by(all);
+  }
+  const auto share = [&] {  // of a hundred requests
+    farm.count_anew();
+    farm.ask_times(100);
+    return farm.asked[1];
+  };
+  const int at_first = share();
+  farm.bench.advance(5s);
+  const int half_way = share();
+  farm.bench.advance(5s);
+  const int in_the_end = share();
+  CHECK(at_first < 15);
+  CHECK(half_way > 20);
+  CHECK(half_way < 45);
+  CHECK(in_the_end > 38);
+  CHECK(in_the_end < 62);
+}
