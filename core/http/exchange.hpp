@@ -54,6 +54,9 @@ class ServerExchange {
     std::string early;
   };
   virtual awaitable<Result<Raw>> upgrade(const ResponseHead& head) = 0;
+  /// After it: method, path, query and authority of the request stay, its fields go, and with them
+  /// the buffer that the head was read into. Whoever holds views of it has copied them.
+  virtual void forget_head() {}
 
   // Virtual for exchanges that wrap another one: theirs are its counts.
   virtual bool head_sent() const { return head_sent_; }
@@ -71,6 +74,9 @@ class ServerConnection {
  public:
   /// Lets the connection end as soon as nothing is under way on it.
   virtual void drain() = 0;
+  /// It is cut now: says so where the protocol has a word for that and no other is half said. Never
+  /// waits.
+  virtual void take_leave() {}
 
  protected:
   ~ServerConnection() = default;

@@ -242,6 +242,16 @@ awaitable<void> H2Connection::write_loop() {
   }
 }
 
+/// The peer learns which of its streams were taken up: only those are in doubt, all others it may
+/// ask for anew elsewhere (RFC 9113 §6.8).
+void H2Connection::take_leave() {
+  const bool writing = !out_[filling_ ^ 1U].empty();  // a frame may have gone out by half
+  if (phase_ != Phase::open || writing) return;
+  filling().append(session_.goaway_frame(H2Code::no_error));
+  stream_.try_write(filling().view());
+  filling().clear();
+}
+
 // --- streams ------------------------------------------------------------------------------------
 
 void H2Connection::enter(H2Stream& stream, std::int32_t id) {

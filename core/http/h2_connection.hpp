@@ -44,6 +44,7 @@ class H2Connection : private H2Events {
   /// Ends it gracefully: streams that are open, or were on their way, go on to their ends
   /// (RFC 9113 §6.8).
   void drain();
+  void take_leave();
   /// Ends it now, with a GOAWAY.
   void end(H2Code code);
 

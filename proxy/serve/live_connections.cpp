@@ -36,6 +36,7 @@ void LiveConnections::retire(std::string_view listener) {
 
 void LiveConnections::close_streams() {
   for (Place* place = first_; place; place = place->next_) {
+    if (place->requests_) place->requests_->take_leave();
     if (place->stream_) place->stream_->close();
   }
 }

@@ -152,6 +152,36 @@ TEST_CASE("a retired HTTP/2 connection says goodbye and answers what it has") {
   CHECK(bench.worker->connections.count() == 0);
 }
 
+TEST_CASE("an HTTP/2 connection that is cut tells its client what was taken up") {
+  Bench bench(h2_config());
+  Client client(bench);
+  bench.dialer.lead();
+  client.send(h2::request(1, ask("/one")) + h2::request(3, ask("/wait")));
+  bench.worker->connections.retire();
+  client.look();
+  const auto told_before = client.seen.count(h2::goaway);
+  SUBCASE("in its last words") {
+    bench.worker->cut_connections();
+    bench.settle();
+    client.look();
+    CHECK(client.seen.count(h2::goaway) == told_before + 1);
+    CHECK(client.seen.goaway_code() == 0);
+    const h2::Frame& last = client.seen.frames().back();
+    CHECK(last.type == h2::goaway);
+    CHECK(last.payload.substr(0, 4) == h2::number(3));
+  }
+  SUBCASE("but not in the middle of another word") {
+    client.script->take(5);
+    client.send(h2::request(5, ask("/one")));
+    bench.worker->cut_connections();
+    bench.settle();
+    client.look();
+    CHECK(client.seen.count(h2::goaway) == told_before);
+  }
+  CHECK(client.script->closed());
+  CHECK(bench.worker->connections.count() == 0);
+}
+
 TEST_CASE("a connection that carried its number of requests lets its client go elsewhere") {
   auto config = h2_config();
   config.server.limits.requests_per_connection = 2;
