@@ -136,6 +136,7 @@ respond = {{ status = {status}, body = "up" }}
 """
         server = Gatehouse(self.scene, back(200).replace("log.access", "[log]\naccess"), name="back")
         root = self.scene.path("back", "internal-ca", "root.pem")
+        wait_for(lambda: os.path.exists(root), "the internal CA's root")
         servers = f'"h2c://127.0.0.1:{plain}", "https://127.0.0.1:{secure}", "unix:{path}"'
         self.gate(servers, f"""
 health = {{ path = "/up", interval = "100ms", timeout = "2s", rise = 1, fall = 1 }}

@@ -39,13 +39,13 @@ ServerPlan server_of(const ServicePlan& service, const net::ServiceRecord& recor
   ServerPlan server = service.model;
   server.target.host = record.host;
   server.target.port = record.port;
-  server.authority = server.target.text();
+  server.authority = authority_of(server);
   server.identity = server.target.text() + service.model.identity;
   const std::string& written = service.model.text;  // "srv+https://..."
   constexpr std::size_t mark = 4;
   const std::size_t scheme = written.find("://") + 3;
   const bool plain = written.substr(mark, scheme - mark) == "http://";
-  server.text = (plain ? "" : written.substr(mark, scheme - mark)) + server.authority;
+  server.text = (plain ? "" : written.substr(mark, scheme - mark)) + server.target.text();
   server.weight = weight_of(record, all, service.model.weight);
   server.priority = record.priority;
   server.vitals = std::make_shared<Vitals>();

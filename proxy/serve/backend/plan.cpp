@@ -118,6 +118,7 @@ Result<ServerPlan> plan_server(const config::BackendServer& from, const config::
     if (plan.server_name.empty()) {
       plan.server_name = from.scheme == Scheme::https ? from.host : domain_of(from.host);
     }
+    plan.authority = authority_of(plan);
     plan.identity += tls.verify ? " tls " : " tls-unverified ";
     plan.identity += plan.server_name + ' ' + trust->digest;
   }
@@ -223,6 +224,12 @@ Result<std::shared_ptr<const Plan>> plan_backend(const config::Backend& from, Po
 }
 
 }  // namespace
+
+std::string authority_of(const ServerPlan& server) {
+  net::Target named = server.target;
+  if (!server.server_name.empty()) named.host = server.server_name;
+  return named.text();
+}
 
 Result<Plans> make_plans(const config::Config& config) {
   Plans plans;

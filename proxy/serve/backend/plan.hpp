@@ -29,7 +29,7 @@ enum class Protocol : std::uint8_t {
 struct ServerPlan {
   std::string text;       // as written in the config
   std::string identity;   // equal for the same address reached the same way: connections carry over
-  std::string authority;  // a Host for clients that sent none
+  std::string authority;  // a Host for clients that sent none, and for checks
   net::Target target;
   Protocol protocol = Protocol::h1;
   std::shared_ptr<const tls::ClientPolicy> tls;  // null: plain
@@ -107,6 +107,10 @@ struct Plan {
   std::chrono::milliseconds slow_start{0};
   std::shared_ptr<Ward> ward;
 };
+
+/// By the name that its TLS goes by, where it has any: a Host that is not the SNI's is a 421 (RFC
+/// 9110 §15.5.20).
+std::string authority_of(const ServerPlan& server);
 
 using Plans = std::map<std::string, std::shared_ptr<const Plan>, std::less<>>;
 

@@ -119,6 +119,7 @@ TEST_CASE("servers of a service are spoken to as its scheme says") {
   CHECK(tls->servers[0].protocol == Protocol::by_server);
   // A certificate for a host that DNS named would prove nothing.
   CHECK(tls->servers[0].server_name == "a.example");
+  CHECK(tls->servers[0].authority == "a.example:443");
   CHECK(tls->servers[0].identity.starts_with("x.example:443 tls-unverified a.example "));
 
   const auto named =
