@@ -191,6 +191,8 @@ ServerExchange::Raw H1ClientConnection::raw() {
   if (head_.status != 101 || !head_.websocket) return raw;
   raw.stream = stream_.get();
   raw.early = reader_.take_unread();
+  head_.fields.clear();
+  reader_.end_message();
   return raw;
 }
 

@@ -76,6 +76,7 @@ class H1ServerConnection final : public ServerConnection, private ServerExchange
   void abort() override;
   void close_after() override { keep_alive_ = false; }
   awaitable<Result<Raw>> upgrade(const ResponseHead& head) override;
+  void forget_head() override;
 
   awaitable<Result<Came>> first_bytes();
   awaitable<Result<Came>> more_bytes();

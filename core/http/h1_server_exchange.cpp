@@ -184,7 +184,6 @@ void H1ServerConnection::abort() {
   stream_.close();
 }
 
-/// A tunnel may live for hours: its request is copied so that the block it stood in can go.
 awaitable<Result<ServerExchange::Raw>> H1ServerConnection::upgrade(const ResponseHead& head) {
   Raw raw;
   if (!head_.websocket || head_sent_) co_return raw;
@@ -200,11 +199,19 @@ awaitable<Result<ServerExchange::Raw>> H1ServerConnection::upgrade(const Respons
   writer_.out().append("\r\n");
   auto sent = co_await writer_.flush();
   if (!sent) co_return sent.error();
-  // The head's buffer is kept while the tunnel lives: whoever tells of this request at its end (the
-  // access log) still looks at what lies there.
   raw.early = reader_.take_unread();
   raw.stream = &stream_;
   co_return raw;
+}
+
+void H1ServerConnection::forget_head() {
+  if (!upgraded_) return;
+  Fields own;
+  for (std::string_view* part : {&head_.method, &head_.path, &head_.query, &head_.authority}) {
+    *part = own.keep(*part);
+  }
+  head_.fields = std::move(own);
+  reader_.end_message();
 }
 
 }  // namespace gatehouse::http

@@ -59,6 +59,7 @@ awaitable<Result<void>> Journey::attempt() {
   }
 
   ClientWatch watch(worker_.wheel, client_, held.exchange());
+  watch_ = &watch;
   progress_ = Progress::request_sent;
   auto done = co_await converse(held);
   nothing_written_ = held.exchange().bytes_sent() == 0;

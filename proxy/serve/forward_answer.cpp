@@ -4,6 +4,7 @@
 #include "core/base/bytes.hpp"
 #include "core/http/header_rules.hpp"
 #include "proxy/serve/backend/sticky.hpp"
+#include "proxy/serve/detail/client_watch.hpp"
 #include "proxy/serve/detail/journey.hpp"
 #include "proxy/serve/detail/pass_piece.hpp"
 #include "proxy/serve/tunnel.hpp"
@@ -128,6 +129,10 @@ awaitable<Result<void>> Journey::switch_protocols(Lease& lease, http::ResponseHe
   facts_.tunnel = true;
   const LiveConnections::Tunnel counted(worker_.connections);
   http::ServerExchange::Raw server = lease.exchange().raw();
+  // A tunnel may live for hours, and needs neither head: their buffers go back.
+  watch_->rest();
+  facts_.leave_head();
+  client_.forget_head();
   TunnelLimits limits;
   limits.write_idle = facts_.snapshot->server().timeouts.write_idle;
   TunnelEnd client_end{*client->stream, std::move(client->early)};

@@ -26,6 +26,18 @@ void RequestFacts::next_request() {
   backend_time = {};
   tunnel = false;
   passed_through = false;
+  own_words = std::string();
+}
+
+void RequestFacts::leave_head() {
+  std::string words;
+  for (const std::string_view* each : {&id, &user_agent, &referer}) words.append(*each);
+  own_words = std::move(words);
+  std::string_view rest = own_words;
+  for (std::string_view* each : {&id, &user_agent, &referer}) {
+    *each = rest.substr(0, each->size());
+    rest.remove_prefix(each->size());
+  }
 }
 
 }  // namespace gatehouse::serve

@@ -61,8 +61,12 @@ struct RequestFacts {
   bool tunnel = false;               // switched protocols, or passed through
   bool passed_through = false;       // TLS that is not ours: no request was ever seen
 
+  std::string own_words;  // what leave_head() copied
+
   /// Empties what belongs to the request and keeps the connection's part.
   void next_request();
+  /// Copies what points into the request's head, which may go then.
+  void leave_head();
   bool secure() const { return tls != nullptr; }
   std::string_view scheme() const { return secure() ? "https" : "http"; }
 };

@@ -11,6 +11,8 @@
 
 namespace gatehouse::serve::detail {
 
+class ClientWatch;
+
 /// One request on its way to a server and its answer on the way back. Lives in forward()'s frame.
 class Journey {
  public:
@@ -80,7 +82,8 @@ class Journey {
   int answer_ = 0;  // of a server, dropped because retry_on names it
   Steady began_{};
 
-  http::BodyPiece piece_;  // of the request, the latest; valid until the next is read
+  ClientWatch* watch_ = nullptr;  // of the attempt under way
+  http::BodyPiece piece_;         // of the request, the latest; valid until the next is read
   unsigned pieces_read_ = 0;
 };
 

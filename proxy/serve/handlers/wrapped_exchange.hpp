@@ -36,6 +36,7 @@ class WrappedExchange : public http::ServerExchange {
   awaitable<Result<Raw>> upgrade(const http::ResponseHead& head) override {
     return inner_.upgrade(head);
   }
+  void forget_head() override { inner_.forget_head(); }
 
   bool head_sent() const override { return inner_.head_sent(); }
   std::uint64_t body_bytes_in() const override { return inner_.body_bytes_in(); }

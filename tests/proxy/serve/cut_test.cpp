@@ -182,6 +182,42 @@ TEST_CASE("a request that is cut leaves its line in the log, and its connection 
   CHECK(lines.find('\n') == lines.size() - 1);
 }
 
+TEST_CASE("an idle tunnel holds no buffer, and its line in the log tells all the same who it was") {
+  Bench bench(house());
+  const auto bell = std::make_shared<serve::AccessRing::Bell>();
+  bench.worker->access = std::make_shared<serve::AccessRing>(bell, "key", 8);
+  const auto server = bench.dialer.lead();
+  server->send(switched);
+  const auto client = bench.connect();
+  std::string asked(websocket);
+  asked.insert(asked.size() - 2, "User-Agent: chat/1\r\nReferer: http://a.example/page\r\n");
+  asked.replace(asked.find("/chat"), 5, "/chat?room=7");
+  bench.ask(client, asked);
+  REQUIRE(bench.worker->connections.tunnels() == 1);
+  CHECK(bench.worker->buffers.lent() == 0);
+  CHECK(bench.ask(client, "up").empty());
+  CHECK(server->written().ends_with("up"));
+  CHECK(bench.worker->buffers.lent() == 0);
+  // Whoever has its buffer now writes into it.
+  const auto other = bench.connect();
+  bench.ask(other, "GET /" + std::string(3000, 'x') + " HTTP/1.1\r\nHost: a.example\r\n\r\n");
+  std::string lines;
+  while (bench.worker->access->take(lines)) {
+  }
+  lines.clear();
+  cut(bench);
+  REQUIRE(bench.worker->access->take(lines));
+  const json line = json::parse(lines.substr(0, lines.find('\n')));
+  CHECK(line["method"] == "GET");
+  CHECK(line["host"] == "a.example");
+  CHECK(line["path"] == "/chat");
+  CHECK(line["query"] == "room=7");
+  CHECK(line["user_agent"] == "chat/1");
+  CHECK(line["referer"] == "http://a.example/page");
+  CHECK(line["id"].get<std::string>().size() == 32);
+  CHECK(line["bytes_in"] == 2);
+}
+
 TEST_CASE("a tunnel goes on when its connection is retired, until it is cut") {
   Bench bench(house());
   const auto server = bench.dialer.lead();
