@@ -76,6 +76,7 @@ struct ClientBench : H2Bench {
     server->send(bytes);
     settle();
   }
+  /// `into` outlives the bench.
   void start(Outcome& into, RequestHead head = get(), std::string body = {}) {
     auto exchange = connection->begin();
     REQUIRE(exchange);
@@ -94,9 +95,9 @@ struct ClientBench : H2Bench {
 }  // namespace
 
 TEST_CASE("exchanges share one HTTP/2 connection and are answered in any order") {
+  Outcome one, two;
   ClientBench bench;
   bench.greet();
-  Outcome one, two;
   bench.start(one);
   bench.start(two);
   CHECK(bench.seen.stream(1).field(":method") == "GET");
@@ -114,9 +115,9 @@ TEST_CASE("exchanges share one HTTP/2 connection and are answered in any order")
 }
 
 TEST_CASE("interim heads come one by one and trailers with the end") {
+  Outcome out;
   ClientBench bench;
   bench.greet();
-  Outcome out;
   bench.start(out);
   bench.send(h2::request(1, {{":status", "103"}, {"link", "</a>"}}, false) +
              h2::request(1, {{":status", "200"}}, false) + h2::body(1, "x", false) +
@@ -127,12 +128,12 @@ TEST_CASE("interim heads come one by one and trailers with the end") {
 }
 
 TEST_CASE("a request's body goes as far as the server's window") {
+  Outcome out;
   ClientBench bench;
   bench.greet(h2::setting(4, 10));
   RequestHead head = get();
   head.method = "POST";
   head.length = BodyLength::counted(25);
-  Outcome out;
   bench.start(out, std::move(head), std::string(25, 'u'));
   CHECK(bench.seen.stream(1).field("content-length") == "25");
   CHECK(bench.seen.stream(1).body.size() == 10);
@@ -144,9 +145,9 @@ TEST_CASE("a request's body goes as far as the server's window") {
 }
 
 TEST_CASE("no more exchanges than the server allows") {
+  Outcome one, two;
   ClientBench bench;
   bench.greet(h2::setting(3, 2));
-  Outcome one, two;
   bench.start(one);
   bench.start(two);
   CHECK_FALSE(bench.connection->has_room());
@@ -156,9 +157,9 @@ TEST_CASE("no more exchanges than the server allows") {
 }
 
 TEST_CASE("what the server did not process can be told from what it may have") {
+  Outcome one, two;
   ClientBench bench;
   bench.greet();
-  Outcome one, two;
   bench.start(one);
   bench.start(two);
   SUBCASE("past its GOAWAY") {
@@ -190,9 +191,9 @@ TEST_CASE("what the server did not process can be told from what it may have") {
 }
 
 TEST_CASE("a malformed answer is the server's fault") {
+  Outcome out;
   ClientBench bench;
   bench.greet();
-  Outcome out;
   bench.start(out);
   SUBCASE("no status") { bench.send(h2::request(1, {{"x", "y"}}, true)); }
   SUBCASE("101") { bench.send(h2::request(1, {{":status", "101"}}, false)); }
@@ -228,9 +229,9 @@ TEST_CASE("an abandoned exchange is cancelled at the server") {
 }
 
 TEST_CASE("an exchange has deadlines of its own") {
+  Outcome out;
   ClientBench bench;
   bench.greet();
-  Outcome out;
   auto exchange = bench.connection->begin();
   exchange->deadline(Want::read, bench.clock.steady() + 5s);
   bench.crew.add(ask(std::move(exchange), get(), {}, out));
@@ -241,9 +242,9 @@ TEST_CASE("an exchange has deadlines of its own") {
 }
 
 TEST_CASE("a server that went away without a word is found by a ping") {
+  Outcome out;
   ClientBench bench;
   bench.greet();
-  Outcome out;
   bench.start(out);
   bench.advance(31s);
   CHECK(bench.seen.count(h2::ping) == 1);
@@ -311,13 +312,13 @@ TEST_CASE("a WebSocket is asked for by extended CONNECT and looks like 101") {
 }
 
 TEST_CASE("an exchange that was begun outlives its connection") {
+  Outcome out;
   ClientBench bench;
   bench.greet();
   auto idle = bench.connection->begin();
   bench.server->cut();
   bench.settle();
   bench.connection.reset();
-  Outcome out;
   bench.crew.add(ask(std::move(idle), get(), {}, out));
   bench.settle();
   CHECK(out.done);

@@ -59,15 +59,15 @@ struct Bench {
   }
   /// Prepares and reconciles as a start or a reload does; false: it waits for answers.
   bool serve(const serve::backend::Plans& plans) {
-    bool ready = false;
+    auto ready = std::make_shared<bool>(false);
     asio::co_spawn(io, prepare(plans, ready), asio::detached);
     settle();
-    return ready;
+    return *ready;
   }
-  awaitable<void> prepare(serve::backend::Plans plans, bool& ready) {
+  awaitable<void> prepare(serve::backend::Plans plans, std::shared_ptr<bool> ready) {
     co_await discovery.prepare(plans);
     discovery.reconcile(plans);
-    ready = true;
+    *ready = true;
   }
   std::vector<std::string> servers() {
     std::vector<std::string> out;
