@@ -282,12 +282,14 @@ TEST_CASE("a site keeps its own error pages beside those of its routes") {
       "[[site.route]]\npath = \"/a\"\nbackend = \"h:1\"\n"
       "errors = { \"5xx\" = \"/srv/5xx.html\" }\n"
       "[[site.route]]\npath = \"/b\"\nbackend = \"h:1\"\n";
-  const Config config = config_of(text);
+  Machine machine;
+  machine.files = {{"/srv/404.html", "none"}, {"/srv/5xx.html", "later"}};
+  const Config config = config_of(text, machine);
   const Pairs own = {{"404", "/srv/404.html"}};
   CHECK(config.sites[0].errors == own);
   CHECK(config.sites[0].routes[0].errors == Pairs{{"5xx", "/srv/5xx.html"}});
   CHECK(config.sites[0].routes[1].errors == own);
-  const Config again = config_of(print(config, Features::whole_language));
+  const Config again = config_of(print(config, Features::whole_language), machine);
   CHECK(again.sites[0].errors == own);
   CHECK(again.sites[0].routes[0].errors == config.sites[0].routes[0].errors);
 }
