@@ -52,7 +52,7 @@ const once = (socket, event) => new Promise((done) => socket.once(event, (...wha
 const scenarios = {
   async messages(socket) {
     const sent = [];
-    for (let i = 0; i < 2000; ++i) {
+    for (let i = 0; i < 10000; ++i) {
       const size = i % 10 === 0 ? crypto.randomInt(70000) : crypto.randomInt(200);
       const binary = i % 2 === 0;
       const data = binary ? crypto.randomBytes(size) : Buffer.from("text " + i + " " + "ä".repeat(size / 2));

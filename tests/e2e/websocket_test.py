@@ -62,8 +62,8 @@ tls.mode = "off"
             with self.subTest(kind):
                 self.assertEqual(self.talk(kind, path, scenario, deflate), expected)
 
-    def test_two_thousand_messages_pass_each_way_in_order(self):
-        self.both("/echo", "messages", {"protocol": "chat", "same": 2000})
+    def test_ten_thousand_messages_pass_each_way_in_order(self):
+        self.both("/echo", "messages", {"protocol": "chat", "same": 10000})
         self.assertEqual(len(self.events(event="open", extensions="")), 2)
 
     def test_messages_in_fragments_arrive_whole_both_ways(self):
