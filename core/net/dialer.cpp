@@ -61,15 +61,18 @@ awaitable<Result<Streams>> SystemDialer::dial(Target target, Steady deadline, De
   auto endpoints = co_await within(clock_, deadline, side, std::move(resolving));
   if (!endpoints) co_return std::move(endpoints).error().within(doing);
   Error last(Fault::refused, side, "no address");
+  std::size_t left = endpoints->size();
   for (const Endpoint& endpoint : *endpoints) {
+    // An address that swallows packets leaves the others their share of the time.
+    const Steady now = clock_.steady();
+    const Steady until = now + (deadline - now) / static_cast<std::ptrdiff_t>(left--);
     auto connecting = connect(endpoint, side);
-    auto socket = co_await within(clock_, deadline, side, std::move(connecting));
+    auto socket = co_await within(clock_, until, side, std::move(connecting));
     if (socket) {
       Streams stream = std::make_unique<SocketStream>(std::move(*socket), wheel, side);
       co_return stream;
     }
     last = socket.error();
-    if (last.fault() == Fault::timeout) break;
   }
   co_return std::move(last).within(doing);
 }

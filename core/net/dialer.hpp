@@ -22,8 +22,9 @@ struct Target {
 class Dialer {
  public:
   virtual ~Dialer() = default;
-  /// Tries the target's addresses in order until `deadline`. Errors say "dial HOST:PORT: …" and
-  /// are Fault::refused or Fault::timeout: nothing was sent.
+  /// Tries the target's addresses in order until `deadline`, each for its share of the time that is
+  /// left. Errors say "dial HOST:PORT: …" and are Fault::refused or Fault::timeout: nothing was
+  /// sent.
   virtual awaitable<Result<std::unique_ptr<Stream>>> dial(Target target, Steady deadline,
                                                           DeadlineWheel& wheel, Side side) = 0;
 };
