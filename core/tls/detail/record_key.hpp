@@ -1,0 +1,78 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string_view>
+
+namespace gatehouse::tls::detail {
+
+/// The cipher suites of TLS 1.3 whose records are made here, by their numbers (RFC 8446 §B.4).
+enum class Suite : std::uint16_t {
+  aes_128_gcm_sha256 = 0x1301,
+  aes_256_gcm_sha384 = 0x1302,
+  chacha20_poly1305_sha256 = 0x1303,
+};
+std::optional<Suite> suite_of(std::uint16_t number);
+/// Octets of the suite's hash, and so of its traffic secrets.
+std::size_t secret_octets(Suite suite);
+
+/// RFC 8446 §5.1.
+enum class ContentType : std::uint8_t {
+  change_cipher_spec = 20,
+  alert = 21,
+  handshake = 22,
+  application_data = 23,
+};
+
+inline constexpr std::size_t most_content = 16 * 1024;  // of one record
+inline constexpr std::size_t header_octets = 5;
+inline constexpr std::size_t tag_octets = 16;
+/// A record of `content` octets without padding: header, type and tag besides.
+constexpr std::size_t sealed_octets(std::size_t content) {
+  return header_octets + content + 1 + tag_octets;
+}
+
+/// One direction of TLS 1.3 records: the traffic secret, the key and nonces made of it, and how
+/// many records they have protected (RFC 8446 §5.2, §5.3, §7.2, §7.3). What the AEAD needs beyond
+/// that belongs to the thread and is loaded with the key of whoever uses it next, so that a
+/// connection that waits costs no more than this object. Everything secret is wiped when it goes.
+class RecordKey {
+ public:
+  /// `secret` has secret_octets(); `sequence`: records its key has protected already.
+  RecordKey(Suite suite, std::span<const unsigned char> secret, std::uint64_t sequence);
+  RecordKey(const RecordKey&) = delete;
+  RecordKey& operator=(const RecordKey&) = delete;
+  ~RecordKey();
+
+  std::uint64_t sequence() const { return sequence_; }
+  /// The next secret takes the place of this one.
+  void update();
+  /// Makes one record of at most most_content octets at `out`, which has room for it and may not
+  /// overlap them. False: OpenSSL failed, or the sequence is at its end.
+  bool seal(ContentType type, std::string_view content, char* out);
+  /// Opens `record`: a whole one, header included, with a tag at least. What was inside, type and
+  /// padding included, comes out at `out` but for its last octet, which is `last` (0 where there
+  /// was nothing inside). `out` may be where the inside of the record is, and nothing else of it.
+  /// False: it was not made with this key, or is out of its turn; `out` may have been written to.
+  bool open(std::span<const char> record, char* out, unsigned char& last);
+
+ private:
+  void derive();
+  std::array<unsigned char, 12> nonce() const;
+
+  std::uint64_t id_ = 0;  // of the key, unlike any other in this process
+  std::uint64_t sequence_;
+  Suite suite_;
+  std::array<unsigned char, 12> iv_{};
+  std::array<unsigned char, 32> key_{};
+  std::array<unsigned char, 48> secret_{};
+};
+
+/// RFC 8446 §7.1, with an empty context. Requires: `out` is no longer than the suite's hash.
+void expand_label(Suite suite, std::span<const unsigned char> secret, std::string_view label,
+                  std::span<unsigned char> out);
+
+}  // namespace gatehouse::tls::detail
