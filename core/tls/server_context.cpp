@@ -72,6 +72,12 @@ SSL_TICKET_RETURN on_session(SSL* ssl, SSL_SESSION* session, const unsigned char
   return status == SSL_TICKET_SUCCESS ? SSL_TICKET_RETURN_USE : SSL_TICKET_RETURN_USE_RENEW;
 }
 
+/// The one public way to a connection's traffic secrets.
+void on_key_log(const SSL* ssl, const char* line) noexcept {
+  HandshakeHooks* hooks = hooks_of(const_cast<SSL*>(ssl));
+  if (hooks != nullptr) hooks->key_logged(line);
+}
+
 /// Other roots, or another list, make another policy: with it go all its tickets, and requests on
 /// connections of before.
 std::string id_of(const ClientAuth& auth) {
@@ -165,6 +171,7 @@ Result<void> OpenPolicy::build() {
   SSL_CTX_set_tlsext_servername_callback(context, on_server_name);
   SSL_CTX_set_alpn_select_cb(context, on_alpn, nullptr);
   SSL_CTX_set_tlsext_ticket_key_evp_cb(context, on_ticket);
+  if (settings_.lean_records) SSL_CTX_set_keylog_callback(context, on_key_log);
   const STACK_OF(SSL_CIPHER)* ciphers = SSL_CTX_get_ciphers(context);
   for (int i = 0; i < sk_SSL_CIPHER_num(ciphers); ++i) {
     const SSL_CIPHER* cipher = sk_SSL_CIPHER_value(ciphers, i);

@@ -36,6 +36,9 @@ struct PolicySettings {
   std::string ciphers = "default";               // OpenSSL cipher list for TLS 1.2
   std::vector<std::string> alpn = {"http/1.1"};  // in our order of preference
   ClientAuth client_auth;
+  /// TLS 1.3 records outside the SSL after the handshake. No part of the policy's id: whoever shook
+  /// hands with it may go on without.
+  bool lean_records = false;
   bool operator==(const PolicySettings&) const = default;
 };
 

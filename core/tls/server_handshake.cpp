@@ -4,6 +4,7 @@
 #include "core/tls/detail/client_hello.hpp"
 #include "core/tls/detail/policy.hpp"
 #include "core/tls/detail/session.hpp"
+#include "core/tls/detail/traffic_secrets.hpp"
 #include "core/tls/handles.hpp"
 #include "core/tls/tls_stream.hpp"
 
@@ -27,6 +28,9 @@ class ServerShake final : public ServerHandshake, private detail::HandshakeHooks
       : judge_(judge), session_(OpenPolicy::front().context(), std::move(under)), limits_(limits) {
     SSL_set_accept_state(session_.ssl());
     SSL_set_app_data(session_.ssl(), static_cast<HandshakeHooks*>(this));
+    // Which policy it will be the ClientHello tells, and that has to be read first.
+    SSL_set_read_ahead(session_.ssl(), 0);
+    session_.wire().read_ahead();
   }
 
   awaitable<Result<Step>> run() override;
@@ -55,6 +59,12 @@ class ServerShake final : public ServerHandshake, private detail::HandshakeHooks
     }
   }
 
+  void key_logged(const char* line) noexcept override {
+    if (secrets_) secrets_->hear(line);
+  }
+  static void on_record(int written, int, int kind, const void*, std::size_t, SSL*,
+                        void* secrets) noexcept;
+
   const OpenPolicy& policy() const {
     return policy_ ? static_cast<const OpenPolicy&>(*policy_) : OpenPolicy::front();
   }
@@ -64,6 +74,7 @@ class ServerShake final : public ServerHandshake, private detail::HandshakeHooks
 
   HelloJudge& judge_;
   std::shared_ptr<const ServerPolicy> policy_;
+  std::unique_ptr<detail::TrafficSecrets> secrets_;  // null: the SSL stays
   Session session_;
   RecordLimits limits_;
   SessionFacts facts_;
@@ -71,6 +82,18 @@ class ServerShake final : public ServerHandshake, private detail::HandshakeHooks
   bool refused_ = false;
   std::uint8_t alert_ = 0;
 };
+
+/// What OpenSSL calls with all it reads and writes; we count records.
+void ServerShake::on_record(int written, int, int kind, const void*, std::size_t, SSL*,
+                            void* secrets) noexcept {
+  if (kind != SSL3_RT_HEADER) return;
+  auto& heard = *static_cast<detail::TrafficSecrets*>(secrets);
+  if (written != 0) {
+    heard.wrote_record();
+  } else {
+    heard.read_record();
+  }
+}
 
 HelloAnswer ServerShake::ask(const ClientOffer& offer) {
   const OpenPolicy& front = OpenPolicy::front();
@@ -121,6 +144,11 @@ bool ServerShake::follow(ssl_st* ssl, const ClientOffer& offer, HelloAnswer answ
     if (SSL_set_min_proto_version(ssl, policy().min_protocol()) != 1) return false;
     facts_.policy_id = policy_->id();
     if (policy().trust() != nullptr) policy().trust()->demand(ssl);
+    if (policy().settings().lean_records && offer.tls13) {
+      secrets_ = std::make_unique<detail::TrafficSecrets>();
+      SSL_set_msg_callback(ssl, on_record);
+      SSL_set_msg_callback_arg(ssl, secrets_.get());
+    }
   }
   if (policy().tickets() == nullptr) {
     SSL_set_options(ssl, SSL_OP_NO_TICKET);
@@ -176,7 +204,16 @@ void ServerShake::refuse(std::uint8_t alert) {
 }
 
 std::unique_ptr<net::Stream> ServerShake::finish() {
-  SSL_set_app_data(session_.ssl(), nullptr);
+  SSL* const ssl = session_.ssl();
+  SSL_set_app_data(ssl, nullptr);
+  SSL_set_msg_callback(ssl, nullptr);
+  if (secrets_) {
+    auto lean = detail::make_lean_records(session_, facts_, *secrets_, limits_);
+    secrets_.reset();
+    if (lean) return lean;
+  }
+  session_.wire().read_on();
+  SSL_set_read_ahead(ssl, 1);
   return detail::make_records(std::move(session_), facts_, std::move(policy_), limits_);
 }
 

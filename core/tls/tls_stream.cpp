@@ -209,7 +209,7 @@ IoResult SslRecords::try_write(std::string_view from) {
 
 bool SslRecords::pending() const {
   if (read_over_) return true;  // the end itself is to be delivered
-  return !broken_ && SSL_has_pending(session_.ssl()) == 1;
+  return !broken_ && (session_.wire().has_ahead() || SSL_has_pending(session_.ssl()) == 1);
 }
 
 /// Session tickets and key updates may come whenever the server likes (RFC 8446 §4.6), long after
@@ -218,7 +218,7 @@ bool SslRecords::silent() {
   SSL* const ssl = session_.ssl();
   for (int peek = 0; peek < most_peeks; ++peek) {
     if (read_over_ || broken_) return false;
-    if (SSL_has_pending(ssl) == 0 && under().silent()) return true;
+    if (!pending() && under().silent()) return true;
     char octet = 0;
     std::size_t got = 0;
     ERR_clear_error();

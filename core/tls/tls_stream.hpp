@@ -45,6 +45,8 @@ class TlsStream : public net::Stream {
  public:
   using net::Stream::Stream;
   virtual const SessionFacts& facts() const = 0;
+  /// Whether its records are made without an SSL.
+  virtual bool lean() const { return false; }
 };
 
 /// The session of a stream that connect_tls() or ServerHandshake::finish() gave; null for others.

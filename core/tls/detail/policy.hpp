@@ -27,6 +27,8 @@ class HandshakeHooks {
   virtual const PolicyTickets* tickets() const noexcept = 0;
   /// Whether a ticket's session may be taken up.
   virtual bool resumes(const ssl_session_st* session) const noexcept = 0;
+  /// A line of the key log: to be kept from all others.
+  virtual void key_logged(const char* line) noexcept = 0;
 };
 
 /// ServerPolicy with its insides.

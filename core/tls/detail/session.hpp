@@ -10,6 +10,8 @@ struct ssl_ctx_st;
 
 namespace gatehouse::tls::detail {
 
+class TrafficSecrets;
+
 struct FreeSsl {
   void operator()(ssl_st* ssl) const;
 };
@@ -50,5 +52,11 @@ awaitable<Result<void>> flush(Wire& wire);
 std::unique_ptr<TlsStream> make_records(Session session, SessionFacts facts,
                                         std::shared_ptr<const void> held,
                                         const RecordLimits& limits);
+
+/// The same without an SSL, which is freed: for TLS 1.3 on the server's side, where `secrets` heard
+/// all of the handshake and its wire read ahead. Null: it cannot be, and nothing has changed.
+std::unique_ptr<TlsStream> make_lean_records(Session& session, const SessionFacts& facts,
+                                             const TrafficSecrets& secrets,
+                                             const RecordLimits& limits);
 
 }  // namespace gatehouse::tls::detail

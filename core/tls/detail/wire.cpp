@@ -1,5 +1,8 @@
 #include "core/tls/detail/wire.hpp"
 
+#include <algorithm>
+#include <array>
+
 #include "core/tls/handles.hpp"
 
 namespace gatehouse::tls::detail {
@@ -12,6 +15,9 @@ namespace {
 /// What one call into OpenSSL may write at most: a peer that makes us answer and takes no answer
 /// must not fill our memory. Four full records and what goes with them are far less.
 constexpr std::size_t most_outgoing = 256 * 1024;
+
+/// A ClientHello with a post-quantum key, or the flight that ends a handshake, and a request.
+constexpr std::size_t most_ahead = 4 * 1024;
 
 /// The octets one call into OpenSSL wrote: one a thread, because between calls it is empty.
 std::string& outgoing() {
@@ -42,8 +48,7 @@ struct Wire::Calls {
     if (size <= 0) return 0;
     if (self.reading_ended_) return -1;
     try {
-      const IoResult got =
-          self.under_->try_read(std::span<char>(data, static_cast<std::size_t>(size)));
+      const IoResult got = self.read(std::span<char>(data, static_cast<std::size_t>(size)));
       self.last_read_ = got.state;
       switch (got.state) {
         case IoState::done:
@@ -93,6 +98,23 @@ bool Wire::attach(ssl_st* ssl) {
   BIO_set_init(bio, 1);
   SSL_set_bio(ssl, bio, bio);
   return true;
+}
+
+IoResult Wire::take_ahead(std::span<char> into) {
+  const std::size_t bytes = std::min(ahead_.size(), into.size());
+  std::copy_n(ahead_.begin(), bytes, into.begin());
+  ahead_.erase(0, bytes);
+  return {IoState::done, bytes};
+}
+
+IoResult Wire::read(std::span<char> into) {
+  if (!ahead_.empty()) return take_ahead(into);
+  if (!reads_ahead_ || into.size() >= most_ahead) return under_->try_read(into);
+  std::array<char, most_ahead> octets;
+  const IoResult got = under_->try_read(octets);
+  if (got.state != IoState::done) return got;
+  ahead_.assign(octets.data(), got.bytes);
+  return take_ahead(into);
 }
 
 IoState Wire::flush() {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <string>
 
 #include "core/net/stream.hpp"
@@ -23,6 +24,14 @@ class Wire {
   bool attach(ssl_st* ssl);
   /// done: nothing is left. want_write: some is, wait and call again. failed: see under().error().
   net::IoState flush();
+  /// From here on what comes off the stream below waits here until the SSL asks for it, record by
+  /// record: what lies behind the handshake is not the SSL's. It must not read ahead itself.
+  void read_ahead() { reads_ahead_ = true; }
+  /// The SSL gets what comes as it comes again.
+  void read_on() { reads_ahead_ = false; }
+  /// What the SSL has not asked for. A read would deliver it.
+  bool has_ahead() const { return !ahead_.empty(); }
+  std::string take_ahead() { return std::move(ahead_); }
   /// Nothing more is read for the SSL: its call under way fails.
   void end_reading() { reading_ended_ = true; }
   bool reading_ended() const { return reading_ended_; }
@@ -34,10 +43,14 @@ class Wire {
 
  private:
   struct Calls;
+  net::IoResult take_ahead(std::span<char> into);
+  net::IoResult read(std::span<char> into);
   std::unique_ptr<net::Stream> under_;
   std::string unsent_;
+  std::string ahead_;
   net::IoState last_read_ = net::IoState::want_read;
   bool reading_ended_ = false;
+  bool reads_ahead_ = false;
 };
 
 }  // namespace gatehouse::tls::detail

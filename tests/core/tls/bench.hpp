@@ -23,6 +23,14 @@ const CertificateAuthority& test_root();
 CertificatePointer certificate_for(const std::string& host, KeyType type = KeyType::p256);
 CertificateHandle certificates_for(const std::string& host);
 
+/// Who moves the records of a server's end: tests of streams run with each.
+struct WithSsl {
+  static constexpr bool lean = false;
+};
+struct Lean {
+  static constexpr bool lean = true;
+};
+
 /// A server's end of one connection, judged by `answer`.
 class ServerEnd final : public HelloJudge {
  public:

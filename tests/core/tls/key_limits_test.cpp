@@ -9,8 +9,11 @@ constexpr unsigned char key_update = 24;  // RFC 8446 §4
 
 /// A connection of OpenSSL's own client, done with its handshake. Counts the KeyUpdates it gets.
 struct Served {
-  explicit Served(const RecordLimits& limits, int version = TLS1_3_VERSION) : server(limits) {
-    server.serve(ServerPolicy::make({}, nullptr).value(), certificates_for("a.example"));
+  explicit Served(const RecordLimits& limits, int version = TLS1_3_VERSION, bool lean = false)
+      : server(limits) {
+    PolicySettings settings;
+    settings.lean_records = lean;
+    server.serve(ServerPolicy::make(settings, nullptr).value(), certificates_for("a.example"));
     server.start();
     SSL_set_max_proto_version(client.ssl.get(), version);
     SSL_set_msg_callback(client.ssl.get(), hear);
@@ -18,6 +21,7 @@ struct Served {
     client.server_name("a.example");
     REQUIRE(client.shake(server));
     stream = server.shake->finish();
+    CHECK(dynamic_cast<const TlsStream&>(*stream).lean() == (lean && version == TLS1_3_VERSION));
   }
 
   static void hear(int written, int, int type, const void* octets, std::size_t size, SSL*,
@@ -51,10 +55,16 @@ struct Served {
   int updates = 0;
 };
 
-TEST_CASE("a server changes its key before the key has sealed too much, and data goes on") {
+template <class Records>
+struct ServedBy : Served {
+  explicit ServedBy(const RecordLimits& limits) : Served(limits, TLS1_3_VERSION, Records::lean) {}
+};
+
+TEST_CASE_TEMPLATE("a server changes its key before the key has sealed too much, and data goes on",
+                   Records, WithSsl, Lean) {
   RecordLimits limits;
   limits.sealed_by_key = 3;
-  Served served(limits);
+  ServedBy<Records> served(limits);
   for (int record = 1; record <= 10; ++record) {
     CAPTURE(record);
     CHECK(served.stream->try_write("an answer").state == IoState::done);
@@ -66,10 +76,10 @@ TEST_CASE("a server changes its key before the key has sealed too much, and data
   CHECK_FALSE(served.stream->worn());
 }
 
-TEST_CASE("every record of a long write counts") {
+TEST_CASE_TEMPLATE("every record of a long write counts", Records, WithSsl, Lean) {
   RecordLimits limits;
   limits.sealed_by_key = 2;
-  Served served(limits);
+  ServedBy<Records> served(limits);
   const std::string four_records(64 * 1024, 'x');
   CHECK(served.stream->try_write(four_records).bytes == four_records.size());
   std::string got;
@@ -82,8 +92,9 @@ TEST_CASE("every record of a long write counts") {
   CHECK(served.updates == 1);
 }
 
-TEST_CASE("a client that asks for a new key of ours gets one before our next octet") {
-  Served served({});
+TEST_CASE_TEMPLATE("a client that asks for a new key of ours gets one before our next octet",
+                   Records, WithSsl, Lean) {
+  ServedBy<Records> served({});
   served.update(1, SSL_KEY_UPDATE_REQUESTED);
   CHECK(served.read().empty());
   CHECK(served.last == IoState::want_read);
@@ -92,12 +103,13 @@ TEST_CASE("a client that asks for a new key of ours gets one before our next oct
   CHECK(served.updates == 1);
 }
 
-TEST_CASE("a client that changes its key again and again without data is cut off") {
+TEST_CASE_TEMPLATE("a client that changes its key again and again without data is cut off", Records,
+                   WithSsl, Lean) {
   RecordLimits limits;
   limits.messages_without_data = 10;
   for (const int kind : {SSL_KEY_UPDATE_NOT_REQUESTED, SSL_KEY_UPDATE_REQUESTED}) {
     CAPTURE(kind);
-    Served served(limits);
+    ServedBy<Records> served(limits);
     SUBCASE("data between them makes it well") {
       for (int round = 0; round < 5; ++round) {
         served.update(10, kind);
@@ -110,7 +122,7 @@ TEST_CASE("a client that changes its key again and again without data is cut off
     SUBCASE("our own changes do not count") {
       RecordLimits own = limits;
       own.sealed_by_key = 1;
-      Served answering(own);
+      ServedBy<Records> answering(own);
       for (int record = 0; record < 30; ++record) {
         CHECK(answering.stream->try_write("answer").state == IoState::done);
       }
@@ -146,7 +158,7 @@ TEST_CASE("a client that changes its key again and again without data is cut off
 TEST_CASE("a TLS 1.2 stream, whose key cannot change, is worn at the limit and ends past it") {
   RecordLimits limits;
   limits.sealed_by_key = 6;
-  Served served(limits, TLS1_2_VERSION);
+  Served served(limits, TLS1_2_VERSION, true);
   for (int record = 1; record <= 8; ++record) {
     CAPTURE(record);
     CHECK(served.stream->try_write("octets").state == IoState::done);

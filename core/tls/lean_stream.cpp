@@ -1,0 +1,368 @@
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <vector>
+
+#include "core/tls/detail/record_layer.hpp"
+#include "core/tls/detail/session.hpp"
+#include "core/tls/detail/traffic_secrets.hpp"
+#include "core/tls/handles.hpp"
+
+namespace gatehouse::tls::detail {
+namespace {
+
+using net::IoResult;
+using net::IoState;
+using net::Want;
+
+/// What one try_write() encrypts at most: four full records leave in one send.
+constexpr std::size_t most_at_once = 64 * 1024;
+
+/// Reads that silent() spends on what TLS has to say to itself.
+constexpr int most_peeks = 4;
+
+/// Octets off the wire, records that were opened in place, and what of them nobody has taken yet.
+/// Holds memory only while there is something in it: blocks go round among the connections of a
+/// thread.
+class Inbox {
+ public:
+  /// Two of the largest records: while one is incomplete, another fits behind it.
+  static constexpr std::size_t capacity = 2 * (header_octets + most_content + 256);
+
+  Inbox() = default;
+  Inbox(const Inbox&) = delete;
+  Inbox& operator=(const Inbox&) = delete;
+
+  /// Not opened yet.
+  std::span<char> sealed() { return {block_.get() + next_, end_ - next_}; }
+  std::span<const char> sealed() const { return {block_.get() + next_, end_ - next_}; }
+  void opened(std::size_t octets) { next_ += octets; }
+  /// Opened, in this block, and not taken yet. At most one record's.
+  std::string_view data() const { return data_; }
+  void keep(std::string_view data) { data_ = data; }
+  void taken(std::size_t octets) { data_.remove_prefix(octets); }
+  bool empty() const { return next_ == end_ && data_.empty(); }
+
+  /// Room for more behind sealed(), which moves to the front. Requires: no data().
+  std::span<char> room();
+  void filled(std::size_t octets) { end_ += octets; }
+  /// Gives the block back when nothing is in it.
+  void settle();
+
+ private:
+  using Block = std::unique_ptr<char[]>;
+  static constexpr std::size_t most_spare = 64;
+  static std::vector<Block>& spare() {
+    thread_local std::vector<Block> blocks;
+    return blocks;
+  }
+
+  Block block_;
+  std::size_t next_ = 0;
+  std::size_t end_ = 0;
+  std::string_view data_;
+};
+
+std::span<char> Inbox::room() {
+  if (!block_ && !spare().empty()) {
+    block_ = std::move(spare().back());
+    spare().pop_back();
+  }
+  if (!block_) block_ = std::make_unique_for_overwrite<char[]>(capacity);
+  const std::size_t rest = end_ - next_;
+  if (next_ > 0 && rest > 0) std::memmove(block_.get(), block_.get() + next_, rest);
+  next_ = 0;
+  end_ = rest;
+  return {block_.get() + end_, capacity - end_};
+}
+
+void Inbox::settle() {
+  if (!empty() || !block_) return;
+  next_ = end_ = 0;
+  if (spare().size() < most_spare) spare().push_back(std::move(block_));
+  block_.reset();
+}
+
+/// Moves the records of TLS 1.3 without an SSL.
+class LeanStream final : public TlsStream {
+ public:
+  LeanStream(std::unique_ptr<net::Stream> under, SessionFacts facts, Suite suite,
+             const TrafficSecrets& secrets, const RecordLimits& limits)
+      : TlsStream(under->side()),
+        under_(std::move(under)),
+        facts_(std::move(facts)),
+        layer_(suite, secrets.client(), secrets.server(), secrets.written_records(), limits) {}
+
+  /// What was taken off the stream below already.
+  void begin_with(std::string_view octets);
+
+  IoResult try_read(std::span<char> into) override;
+  IoResult try_write(std::string_view from) override;
+  awaitable<Result<void>> wait(Want want) override { return under_->wait(want); }
+  void deadline(Want want, Steady when) override { under_->deadline(want, when); }
+  void shutdown_write() override;
+  void close() noexcept override { under_->close(); }
+  bool pending() const override;
+  bool silent() override;
+  int descriptor() const override { return under_->descriptor(); }
+  const SessionFacts& facts() const override { return facts_; }
+  bool lean() const override { return true; }
+
+ private:
+  std::size_t take(std::span<char> into);
+  bool open_one(std::span<char>& into, std::size_t& total);
+  IoState fill();
+  void over(IoState end) {
+    read_over_ = true;
+    end_ = end;
+  }
+  void break_off();
+  void say(Alert alert);
+  IoState flush();
+  IoResult sent(IoState state, std::size_t bytes);
+  IoResult dead() { return {IoState::failed, 0}; }
+
+  std::unique_ptr<net::Stream> under_;
+  SessionFacts facts_;
+  RecordLayer layer_;
+  Inbox inbox_;
+  std::string unsent_;         // records that the stream below did not take yet
+  std::size_t encrypted_ = 0;  // octets of the caller that are in them
+  IoState end_ = IoState::end;
+  bool read_over_ = false;  // no more reads: `end_` says how it ended
+  bool broken_ = false;     // nor writes
+  bool shut_ = false;
+};
+
+void LeanStream::begin_with(std::string_view octets) {
+  if (octets.empty()) return;
+  const std::span<char> room = inbox_.room();
+  std::copy(octets.begin(), octets.end(), room.begin());
+  inbox_.filled(octets.size());
+}
+
+/// Hands out what is left of a record.
+std::size_t LeanStream::take(std::span<char> into) {
+  const std::string_view data = inbox_.data();
+  const std::size_t bytes = std::min(data.size(), into.size());
+  std::copy_n(data.begin(), bytes, into.begin());
+  inbox_.taken(bytes);
+  return bytes;
+}
+
+/// Opens the next record into `into`, which shrinks. False: there is none, or the end has come.
+bool LeanStream::open_one(std::span<char>& into, std::size_t& total) {
+  const RecordLayer::Received got = layer_.receive(inbox_.sealed(), into);
+  switch (got.state) {
+    case RecordLayer::State::partial:
+      return false;
+    case RecordLayer::State::end:
+      over(IoState::end);
+      return false;
+    case RecordLayer::State::failed:
+      break_off();
+      return false;
+    case RecordLayer::State::taken:
+      break;
+  }
+  inbox_.opened(got.octets);
+  std::size_t bytes = got.data.size();
+  if (got.data.data() != into.data()) {
+    inbox_.keep(std::string_view(got.data.data(), bytes));
+    bytes = take(into);
+  }
+  into = into.subspan(bytes);
+  total += bytes;
+  return true;
+}
+
+/// More octets off the stream below.
+IoState LeanStream::fill() {
+  const IoResult got = under_->try_read(inbox_.room());
+  switch (got.state) {
+    case IoState::done:
+      inbox_.filled(got.bytes);
+      break;
+    case IoState::want_read:
+    case IoState::want_write:
+      break;
+    case IoState::end:
+      // Somebody between us could have cut the stream short (RFC 8446 §6.1).
+      fail(Fault::closed, "TLS: the connection ended without close_notify");
+      broken_ = true;
+      over(IoState::failed);
+      break;
+    case IoState::failed:
+      fail(under_->error());
+      broken_ = true;
+      over(IoState::failed);
+      break;
+  }
+  return got.state;
+}
+
+IoResult LeanStream::try_read(std::span<char> into) {
+  std::size_t total = take(into);
+  into = into.subspan(total);
+  while (!read_over_ && inbox_.data().empty() && !into.empty()) {
+    const std::span<char> sealed = inbox_.sealed();
+    if (RecordLayer::whole(sealed)) {
+      // A record that does not fit behind others waits as it is.
+      if (total > 0 && RecordLayer::most_data_in(sealed) > into.size()) break;
+      open_one(into, total);
+      continue;
+    }
+    if (total > 0) break;
+    const IoState state = fill();
+    if (state == IoState::want_read || state == IoState::want_write) {
+      inbox_.settle();
+      return {state, 0};
+    }
+  }
+  inbox_.settle();
+  // What was read before the end is delivered first.
+  if (total > 0 || !read_over_) return {IoState::done, total};
+  return {end_, 0};
+}
+
+void LeanStream::break_off() {
+  fail(layer_.problem());
+  if (layer_.owes_alert() && !shut_) say(layer_.alert());
+  broken_ = true;
+  over(IoState::failed);
+}
+
+void LeanStream::say(Alert alert) {
+  std::array<char, sealed_octets(RecordLayer::alert_octets)> record;
+  if (!layer_.send_alert(alert, record.data())) return;
+  // If there is room for it.
+  unsent_.append(record.data(), record.size());
+  flush();
+}
+
+IoState LeanStream::flush() {
+  std::size_t gone = 0;
+  IoState state = IoState::done;
+  while (gone < unsent_.size() && state == IoState::done) {
+    const IoResult put = under_->try_write(std::string_view(unsent_).substr(gone));
+    state = put.state;
+    gone += state == IoState::done ? put.bytes : 0;
+  }
+  unsent_.erase(0, gone);
+  if (unsent_.empty()) unsent_.shrink_to_fit();
+  return state;
+}
+
+IoResult LeanStream::sent(IoState state, std::size_t bytes) {
+  switch (state) {
+    case IoState::done:
+      encrypted_ = 0;
+      return {IoState::done, bytes};
+    case IoState::want_read:
+    case IoState::want_write:
+      encrypted_ = bytes;
+      return {state, 0};
+    case IoState::end:
+    case IoState::failed:
+      break;
+  }
+  broken_ = true;
+  fail(under_->error());
+  return dead();
+}
+
+IoResult LeanStream::try_write(std::string_view from) {
+  if (broken_) return dead();
+  if (shut_) {
+    fail(Fault::closed, "TLS: written after the end");
+    return dead();
+  }
+  if (encrypted_ > 0) return sent(flush(), encrypted_);
+  if (from.empty()) return {IoState::done, 0};
+  constexpr std::size_t records = most_at_once / most_content;
+  using Outgoing = std::array<char, records * RecordLayer::most_sent(most_content)>;
+  // Between calls nothing is in it, so that one for all connections of a thread is enough.
+  thread_local const auto outgoing = std::make_unique<Outgoing>();
+  std::size_t made = 0;
+  std::size_t total = 0;
+  const std::string_view now = from.substr(0, most_at_once);
+  while (total < now.size()) {
+    const std::string_view content = now.substr(total, most_content);
+    const std::size_t record = layer_.send(content, outgoing->data() + made);
+    if (record == 0) {
+      broken_ = true;
+      fail(Fault::io, "TLS: " + openssl_problem());
+      return dead();
+    }
+    made += record;
+    total += content.size();
+  }
+  std::string_view rest(outgoing->data(), made);
+  IoState state = IoState::done;
+  while (!rest.empty() && state == IoState::done) {
+    const IoResult put = under_->try_write(rest);
+    state = put.state;
+    if (state == IoState::done) rest.remove_prefix(put.bytes);
+  }
+  if (state == IoState::want_read || state == IoState::want_write) unsent_ = rest;
+  return sent(state, total);
+}
+
+bool LeanStream::pending() const {
+  if (read_over_) return true;  // the end itself is to be delivered
+  return !inbox_.data().empty() || RecordLayer::whole(inbox_.sealed());
+}
+
+/// A KeyUpdate may come whenever the client likes (RFC 8446 §4.6.3): octets on the socket alone say
+/// nothing about the stream.
+bool LeanStream::silent() {
+  for (int peek = 0; peek < most_peeks; ++peek) {
+    if (read_over_ || !inbox_.data().empty()) return false;
+    if (inbox_.empty() && under_->silent()) return true;
+    if (!RecordLayer::whole(inbox_.sealed())) {
+      const IoState state = fill();
+      if (state != IoState::done) break;
+    }
+    std::span<char> nowhere;
+    std::size_t none = 0;
+    open_one(nowhere, none);
+  }
+  inbox_.settle();
+  return false;  // too much of it, or half a record that may become anything
+}
+
+void LeanStream::shutdown_write() {
+  if (shut_) return;
+  if (!broken_) say(Alert::close_notify);
+  shut_ = true;
+  under_->shutdown_write();
+}
+
+}  // namespace
+
+std::unique_ptr<TlsStream> make_lean_records(Session& session, const SessionFacts& facts,
+                                             const TrafficSecrets& secrets,
+                                             const RecordLimits& limits) {
+  SSL* const ssl = session.ssl();
+  if (SSL_version(ssl) != TLS1_3_VERSION) return nullptr;
+  const auto suite = suite_of(SSL_CIPHER_get_protocol_id(SSL_get_current_cipher(ssl)));
+  if (!suite || secrets.client().size() != secret_octets(*suite) ||
+      secrets.server().size() != secret_octets(*suite)) {
+    return nullptr;
+  }
+  // Whatever the SSL has read or is about to say under these keys would be missing.
+  if (SSL_get_state(ssl) != TLS_ST_OK || SSL_get_shutdown(ssl) != 0 || SSL_has_pending(ssl) != 0 ||
+      SSL_get_key_update_type(ssl) != SSL_KEY_UPDATE_NONE || secrets.read_records() != 0) {
+    return nullptr;
+  }
+  Wire& wire = session.wire();
+  const std::string early = wire.take_ahead();
+  auto stream = std::make_unique<LeanStream>(wire.take_under(), facts, *suite, secrets, limits);
+  stream->begin_with(early);
+  // It ends here without a word, and not in a way that asks for its session to be forgotten.
+  SSL_set_shutdown(ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
+  session = Session();
+  return stream;
+}
+
+}  // namespace gatehouse::tls::detail
