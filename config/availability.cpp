@@ -19,7 +19,6 @@ struct Row {
 const std::vector<Row>& rows() {
   static const std::vector<Row> table = {
       {"server.protocols", {"h1", "h2"}, "HTTP/3 is"},
-      {"server.lean_records", {"false"}, "lean TLS records are"},
       {"admin.metrics", {""}, "the metrics listener is"},
       {"admin.dashboard", {"false"}, "the status page is"},
       {"storage.kind", {"files"}, "storage in PostgreSQL is"},

@@ -91,7 +91,7 @@ Loaded load_text(const std::string& text, const std::string& name, const Surroun
   detail::merge_includes(*root, name, around, book);
   Config config;
   detail::read(*root, config, book);
-  detail::resolve(config, book, around, features);
+  detail::resolve(config, book, around);
   detail::check(config, book, around);
   if (features == Features::this_version) detail::check_available(book);
   if (!book.clean()) return {{}, book.problems(), book.warnings()};

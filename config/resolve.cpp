@@ -33,15 +33,11 @@ std::string default_data_dir(const Surroundings& around) {
   return system_wide;
 }
 
-void resolve(Config& config, const Book& book, const Surroundings& around, Features features) {
+void resolve(Config& config, const Book& book, const Surroundings& around) {
   Server& server = config.server;
   if (!book.has("server.http")) server.http = default_listen(":80");
   if (!book.has("server.https")) server.https = default_listen(":443");
   if (server.data_dir.empty()) server.data_dir = default_data_dir(around);
-  // The defaults follow what there is in this version.
-  if (!book.has("server.lean_records") && features == Features::this_version) {
-    server.lean_records = false;
-  }
   const auto& spoken = server.protocols;
   const bool h2 = std::find(spoken.begin(), spoken.end(), "h2") != spoken.end();
   for (std::size_t i = 0; i < config.sites.size(); ++i) {

@@ -20,7 +20,7 @@ void substitute(Node& node, const Surroundings& around, Book& book);
 void merge_includes(Node& root, const std::string& file, const Surroundings& around, Book& book);
 
 /// Fills what an absent key means where that depends on other keys or on the machine.
-void resolve(Config& config, const Book& book, const Surroundings& around, Features features);
+void resolve(Config& config, const Book& book, const Surroundings& around);
 
 /// /var/lib/gatehouse for root, else below the user's data directory (XDG base directories).
 std::string default_data_dir(const Surroundings& around);

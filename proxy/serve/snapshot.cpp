@@ -211,6 +211,7 @@ Result<void> Snapshot::add_policy(Site& site, const std::shared_ptr<tls::TicketK
   wanted.min_version = site.settings.tls.min_version == "1.3" ? 13 : 12;
   wanted.ciphers = site.settings.tls.ciphers;
   wanted.alpn = spoken_alpn(site.settings, config_->server);
+  wanted.lean_records = config_->server.lean_records;
   auto client_auth = read_client_auth(site.settings.tls.client_auth);
   if (!client_auth) return cannot(site, client_auth.error().detail());
   wanted.client_auth = std::move(*client_auth);

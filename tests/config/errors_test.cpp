@@ -384,7 +384,6 @@ TEST_CASE("a key of a feature that does not exist yet is refused, and its off va
   CHECK(in_site("[docker]\nenabled = true") ==
         Strings{"g.toml:4:2: 'docker': sites from containers are not available in this version"});
   CHECK(in_site("[server]\nlean_records = false").empty());
-  CHECK(in_site("[server]\nlean_records = true").size() == 1);
   CHECK(in_site("[docker]\nenabled = false").empty());
   CHECK(in_site("[acme]\npreflight = \"off\"").empty());
   CHECK(in_site("[acme]\npreflight = \"warn\"").size() == 1);

@@ -33,9 +33,8 @@ TEST_CASE("the smallest useful file means a certificate, a redirect and a backen
 
 TEST_CASE("what this version prints of lean records is what it does") {
   const Config config = config_of(smallest, {}, Features::this_version);
-  CHECK_FALSE(config.server.lean_records);
-  CHECK(print(config).find("\nlean_records = false\n") != std::string::npos);
-  CHECK(config_of(smallest, {}, Features::whole_language).server.lean_records);
+  CHECK(config.server.lean_records);
+  CHECK(print(config).find("\nlean_records = true\n") != std::string::npos);
 }
 
 TEST_CASE("HTTP/2 is offered where nothing is written, and nowhere once the server speaks it not") {
