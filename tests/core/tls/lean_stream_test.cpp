@@ -191,7 +191,7 @@ TEST_CASE("policies with and without it are one policy to tickets") {
 
 TEST_CASE("data that comes with the client's Finished is not lost, however it is cut") {
   for (const std::size_t step : {Script::no_limit, std::size_t{1}, std::size_t{7}}) {
-    for (const std::size_t size : {1, 1000, 4000, 16'000, 100'000}) {
+    for (const std::size_t size : {1U, 1000U, 4000U, 16'000U, 100'000U}) {
       CAPTURE(step);
       CAPTURE(size);
       Visit visit;
