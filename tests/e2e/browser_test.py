@@ -38,7 +38,9 @@ class Browser(Service):
                 self.assertEqual(reports[-1]["protocols"], {"h2": 100})
                 self.assertEqual(reports[-1]["chat"], {"heard": 100, "code": 4000})
                 self.assertEqual(reports[-1]["events"], ["first", "next"])
-        chats = [line for line in self.logged(1) if line["path"] == "/chat"]
+        # A tunnel has its line at its end, which is the browser's.
+        chats = wait_for(lambda: (lines := [line for line in self.logged(1) if line["path"] == "/chat"]) and
+                         len(lines) == 2 and lines, "the lines of the tunnels")
         self.assertEqual([(line["proto"], line["status"]) for line in chats], [("HTTP/2", 101)] * 2)
 
 
