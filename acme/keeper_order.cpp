@@ -1,11 +1,11 @@
 // What the keeper orders: whether it may, under which lease, and what becomes of the outcome.
 #include <algorithm>
-#include <boost/asio/experimental/awaitable_operators.hpp>
 
 #include "acme/backoff.hpp"
 #include "acme/detail/keeper_entry.hpp"
 #include "acme/keeper.hpp"
 #include "core/base/log.hpp"
+#include "core/base/race.hpp"
 #include "core/base/time_format.hpp"
 
 namespace gatehouse::acme {
@@ -279,12 +279,14 @@ awaitable<IssueOutcome> issue_as_value(std::shared_ptr<Issuer> issuer, IssueRequ
 
 awaitable<IssueOutcome> Keeper::issue_under(std::shared_ptr<Issuer> issuer, IssueRequest request,
                                             LeasePointer lease) {
-  using namespace asio::experimental::awaitable_operators;
   auto issuing = issue_as_value(std::move(issuer), std::move(request));
   if (lease == nullptr) co_return co_await std::move(issuing);
   auto holding = lease->hold(parts_.clock);
-  auto first = co_await (std::move(issuing) || std::move(holding));
-  if (first.index() == 0) co_return std::get<0>(std::move(first));
+  std::optional<IssueOutcome> outcome;
+  auto kept = keep(std::move(issuing), outcome);
+  auto held = drop(std::move(holding));
+  const auto first = co_await race(std::move(kept), std::move(held));
+  if (first == 0) co_return std::move(*outcome);
   co_return failure_here("the lease was lost to another process");
 }
 

@@ -1,8 +1,8 @@
 // What is due and when: entries wait for their time, then for their turn, then are worked on.
 #include <algorithm>
-#include <boost/asio/experimental/awaitable_operators.hpp>
 
 #include "acme/detail/keeper_entry.hpp"
+#include "core/base/race.hpp"
 
 namespace gatehouse::acme {
 namespace {
@@ -158,7 +158,6 @@ void Keeper::pump() {
 }
 
 awaitable<void> Keeper::watch() {
-  using namespace asio::experimental::awaitable_operators;
   for (;;) {
     wake_.expires_at(Steady::max());  // wake() from here on ends the wait below at once
     const Wall now = parts_.clock.wall();
@@ -174,8 +173,8 @@ awaitable<void> Keeper::watch() {
     if (!due_.empty()) pause = std::min(pause, due_.begin()->first - now);
     const Steady until = parts_.clock.steady() + std::chrono::ceil<Steady::duration>(pause);
     auto asleep = parts_.clock.sleep_until(until);
-    auto woken = wake_.async_wait(as_result);
-    co_await (std::move(asleep) || std::move(woken));
+    auto woken = drop(wake_.async_wait(as_result));
+    co_await race(std::move(asleep), std::move(woken));
   }
 }
 

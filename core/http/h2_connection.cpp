@@ -1,7 +1,6 @@
 #include "core/http/h2_connection.hpp"
 
-#include <boost/asio/experimental/awaitable_operators.hpp>
-
+#include "core/base/race.hpp"
 #include "core/http/h2_stream.hpp"
 
 namespace gatehouse::http {
@@ -50,10 +49,9 @@ void H2Connection::let_go() {
 }
 
 awaitable<void> H2Connection::run(std::string early) {
-  using namespace asio::experimental::awaitable_operators;
   auto reading = read_loop(std::move(early));
   auto writing = write_loop();
-  co_await (std::move(reading) && std::move(writing));
+  co_await both(std::move(reading), std::move(writing));
   if (goodbye_due_) co_await linger();
   phase_ = Phase::over;
   stream_.close();

@@ -1,9 +1,8 @@
 #pragma once
 
-#include <boost/asio/experimental/awaitable_operators.hpp>
-
 #include "core/base/clock.hpp"
 #include "core/base/error.hpp"
+#include "core/base/race.hpp"
 
 namespace gatehouse::net {
 
@@ -12,9 +11,12 @@ namespace gatehouse::net {
 /// For steps (resolve, dial, handshake, one exchange with a CA); the byte path has deadlines.
 template <class T>
 awaitable<Result<T>> within(Clock& clock, Steady deadline, Side side, awaitable<Result<T>> work) {
-  using namespace asio::experimental::awaitable_operators;
-  auto first = co_await (std::move(work) || clock.sleep_until(deadline));
-  if (first.index() == 0) co_return std::get<0>(std::move(first));
+  std::optional<Result<T>> done;
+  auto working = keep(std::move(work), done);
+  auto waiting = clock.sleep_until(deadline);
+  const auto first = co_await race(std::move(working), std::move(waiting));
+  // Work that was called off may end with a result, too.
+  if (first == 0) co_return std::move(*done);
   co_return Error(Fault::timeout, side, "no answer in time");
 }
 

@@ -1,11 +1,11 @@
 #include "proxy/control/discovery.hpp"
 
 #include <algorithm>
-#include <boost/asio/experimental/awaitable_operators.hpp>
 #include <set>
 #include <tuple>
 
 #include "core/base/log.hpp"
+#include "core/base/race.hpp"
 #include "core/net/within.hpp"
 
 namespace gatehouse::control {
@@ -42,10 +42,11 @@ Discovery::Discovery(const Parts& parts, std::function<void()> changed)
       crew_(parts.executor) {}
 
 awaitable<void> Discovery::prepare(const serve::backend::Plans& plans) {
-  using namespace asio::experimental::awaitable_operators;
   look_for(plans);
   if (services_.empty()) co_return;
-  co_await (all_answered(*this) || parts_.clock.sleep_until(parts_.clock.steady() + first_answer));
+  auto answered = all_answered(*this);
+  auto waited = parts_.clock.sleep_until(parts_.clock.steady() + first_answer);
+  co_await race(std::move(answered), std::move(waited));
 }
 
 Discovery::Plans Discovery::reconcile(const serve::backend::Plans& plans) {

@@ -1,8 +1,7 @@
 #include "proxy/serve/tunnel.hpp"
 
-#include <boost/asio/experimental/awaitable_operators.hpp>
-
 #include "core/base/bytes.hpp"
+#include "core/base/race.hpp"
 #include "core/tls/digest.hpp"
 
 namespace gatehouse::serve {
@@ -89,7 +88,6 @@ awaitable<void> carry(Tunnel& tunnel, net::Stream& from, net::Stream& to, std::s
 
 awaitable<TunnelCounts> run_tunnel(Clock& clock, net::BufferPool& buffers, TunnelEnd client,
                                    TunnelEnd server, TunnelLimits limits) {
-  using namespace asio::experimental::awaitable_operators;
   TunnelCounts counts;
   Tunnel tunnel{clock, buffers, client.stream, server.stream, limits};
   tunnel.moved();
@@ -97,7 +95,7 @@ awaitable<TunnelCounts> run_tunnel(Clock& clock, net::BufferPool& buffers, Tunne
       carry(tunnel, client.stream, server.stream, std::move(client.early), counts.from_client);
   auto down =
       carry(tunnel, server.stream, client.stream, std::move(server.early), counts.from_server);
-  co_await (std::move(up) && std::move(down));
+  co_await both(std::move(up), std::move(down));
   tunnel.close();
   co_return counts;
 }

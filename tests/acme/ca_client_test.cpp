@@ -1,5 +1,7 @@
 #include "acme/ca_client.hpp"
 
+#include <boost/asio/experimental/awaitable_operators.hpp>
+
 #include "acme/jws.hpp"
 #include "core/base/bytes.hpp"
 #include "core/net/within.hpp"

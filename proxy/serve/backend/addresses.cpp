@@ -1,10 +1,10 @@
 #include "proxy/serve/backend/addresses.hpp"
 
 #include <algorithm>
-#include <boost/asio/experimental/awaitable_operators.hpp>
 
 #include "core/base/host.hpp"
 #include "core/base/log.hpp"
+#include "core/base/race.hpp"
 #include "core/net/within.hpp"
 
 namespace gatehouse::serve::backend {
@@ -124,7 +124,6 @@ awaitable<Result<Way>> Addresses::connect_known(Self self, Steady deadline) {
 
 awaitable<Result<Way>> Addresses::connect_from(Self self, std::vector<net::Target> order,
                                                std::size_t at, Steady deadline) {
-  using namespace asio::experimental::awaitable_operators;
   net::Target here = order[at];
   if (at + 1 == order.size()) {
     auto last = co_await connect_one(std::move(self), std::move(here), deadline);
@@ -132,11 +131,12 @@ awaitable<Result<Way>> Addresses::connect_from(Self self, std::vector<net::Targe
   }
   auto executor = co_await asio::this_coro::executor;
   Step step(executor);
-  auto trying = try_here(self, std::move(here), deadline, step);
-  auto others = try_next(self, std::move(order), at + 1, deadline, step);
-  auto first = co_await (std::move(trying) || std::move(others));
-  if (first.index() == 0) co_return std::get<0>(std::move(first));
-  co_return std::get<1>(std::move(first));
+  std::optional<Result<Way>> way;
+  auto trying = keep(try_here(self, std::move(here), deadline, step), way);
+  std::optional<Result<Way>> other;
+  auto others = keep(try_next(self, std::move(order), at + 1, deadline, step), other);
+  const auto first = co_await race(std::move(trying), std::move(others));
+  co_return first == 0 ? std::move(*way) : std::move(*other);
 }
 
 awaitable<Result<Way>> Addresses::try_here(Self self, net::Target target, Steady deadline,
@@ -152,11 +152,10 @@ awaitable<Result<Way>> Addresses::try_here(Self self, net::Target target, Steady
 
 awaitable<Result<Way>> Addresses::try_next(Self self, std::vector<net::Target> order,
                                            std::size_t at, Steady deadline, Step& step) {
-  using namespace asio::experimental::awaitable_operators;
   if (!step.failed) {
     auto patience = self->means_.clock.sleep_until(self->means_.clock.steady() + head_start);
-    auto failed = step.over.async_wait(as_result);
-    co_await (std::move(patience) || std::move(failed));
+    auto failed = drop(step.over.async_wait(as_result));
+    co_await race(std::move(patience), std::move(failed));
   }
   const auto slow = as_address(order[at - 1].host);
   auto way = co_await connect_from(self, std::move(order), at, deadline);

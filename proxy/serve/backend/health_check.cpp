@@ -1,8 +1,8 @@
 #include "proxy/serve/backend/health_check.hpp"
 
 #include <algorithm>
-#include <boost/asio/experimental/awaitable_operators.hpp>
 
+#include "core/base/race.hpp"
 #include "core/http/h1_client.hpp"
 #include "core/http/h2_client.hpp"
 #include "core/net/proxy_header.hpp"
@@ -67,7 +67,6 @@ awaitable<Result<int>> ask(http::ClientExchange& exchange, const Plan& plan,
 
 awaitable<Result<int>> ask_h2(CheckMeans means, Streams stream, const Plan& plan,
                               const ServerPlan& server, Steady deadline) {
-  using namespace asio::experimental::awaitable_operators;
   auto executor = co_await asio::this_coro::executor;
   const http::H2Worker worker{executor, means.clock, means.wheel, means.buffers};
   http::H2ClientSettings settings;
@@ -78,9 +77,10 @@ awaitable<Result<int>> ask_h2(CheckMeans means, Streams stream, const Plan& plan
   exchange->deadline(Want::read, deadline);
   exchange->deadline(Want::write, deadline);
   auto serving = connection.run();
-  auto asking = ask(*exchange, plan, server);
-  auto first = co_await (std::move(asking) || std::move(serving));
-  if (first.index() == 0) co_return std::get<0>(std::move(first));
+  std::optional<Result<int>> answered;
+  auto asking = keep(ask(*exchange, plan, server), answered);
+  const auto first = co_await race(std::move(asking), std::move(serving));
+  if (first == 0) co_return std::move(*answered);
   co_return Error(Fault::closed, Side::server, "closed before an answer");
 }
 
