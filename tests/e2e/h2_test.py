@@ -80,7 +80,8 @@ tls.mode = "internal"
 
     def logged(self, count):
         wait_for(lambda: self.scene.log("access.log").count("\n") >= count, "the log")
-        return [json.loads(line) for line in self.scene.log("access.log").splitlines()]
+        # Each worker writes its own: sorted, they stand as the requests began.
+        return sorted(map(json.loads, self.scene.log("access.log").splitlines()), key=lambda line: line["ts"])
 
 
 class Tools(Service):

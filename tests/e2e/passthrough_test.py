@@ -65,7 +65,8 @@ respond = {{ body = "ours" }}
         return client
 
     def lines(self):
-        return [json.loads(line) for line in self.scene.log("access.log").splitlines()]
+        # Each worker writes its own: sorted, they stand as the connections began.
+        return sorted(map(json.loads, self.scene.log("access.log").splitlines()), key=lambda line: line["ts"])
 
     def test_a_client_shakes_hands_with_the_server_itself(self):
         backend = self.server()
