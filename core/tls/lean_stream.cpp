@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "core/tls/detail/record_layer.hpp"
+#include "core/tls/detail/record_stream.hpp"
 #include "core/tls/detail/session.hpp"
 #include "core/tls/detail/traffic_secrets.hpp"
 #include "core/tls/handles.hpp"
@@ -13,13 +14,6 @@ namespace {
 
 using net::IoResult;
 using net::IoState;
-using net::Want;
-
-/// What one try_write() encrypts at most: four full records leave in one send.
-constexpr std::size_t most_at_once = 64 * 1024;
-
-/// Reads that silent() spends on what TLS has to say to itself.
-constexpr int most_peeks = 4;
 
 /// Octets off the wire, records that were opened in place, and what of them nobody has taken yet.
 /// Holds memory only while there is something in it: blocks go round among the connections of a
@@ -84,13 +78,12 @@ void Inbox::settle() {
 }
 
 /// Moves the records of TLS 1.3 without an SSL.
-class LeanStream final : public TlsStream {
+class LeanStream final : public RecordStream {
  public:
   LeanStream(std::unique_ptr<net::Stream> under, SessionFacts facts, Suite suite,
              const TrafficSecrets& secrets, const RecordLimits& limits)
-      : TlsStream(under->side()),
+      : RecordStream(under->side(), std::move(facts)),
         under_(std::move(under)),
-        facts_(std::move(facts)),
         layer_(suite, secrets.client(), secrets.server(), secrets.written_records(), limits) {}
 
   /// What was taken off the stream below already.
@@ -98,40 +91,24 @@ class LeanStream final : public TlsStream {
 
   IoResult try_read(std::span<char> into) override;
   IoResult try_write(std::string_view from) override;
-  awaitable<Result<void>> wait(Want want) override { return under_->wait(want); }
-  void deadline(Want want, Steady when) override { under_->deadline(want, when); }
   void shutdown_write() override;
-  void close() noexcept override { under_->close(); }
   bool pending() const override;
   bool silent() override;
-  int descriptor() const override { return under_->descriptor(); }
-  const SessionFacts& facts() const override { return facts_; }
   bool lean() const override { return true; }
 
  private:
   std::size_t take(std::span<char> into);
   bool open_one(std::span<char>& into, std::size_t& total);
   IoState fill();
-  void over(IoState end) {
-    read_over_ = true;
-    end_ = end;
-  }
   void break_off();
   void say(Alert alert);
   IoState flush();
-  IoResult sent(IoState state, std::size_t bytes);
-  IoResult dead() { return {IoState::failed, 0}; }
+  net::Stream& under() const override { return *under_; }
 
   std::unique_ptr<net::Stream> under_;
-  SessionFacts facts_;
   RecordLayer layer_;
   Inbox inbox_;
-  std::string unsent_;         // records that the stream below did not take yet
-  std::size_t encrypted_ = 0;  // octets of the caller that are in them
-  IoState end_ = IoState::end;
-  bool read_over_ = false;  // no more reads: `end_` says how it ended
-  bool broken_ = false;     // nor writes
-  bool shut_ = false;
+  std::string unsent_;  // records that the stream below did not take yet
 };
 
 void LeanStream::begin_with(std::string_view octets) {
@@ -157,7 +134,7 @@ bool LeanStream::open_one(std::span<char>& into, std::size_t& total) {
     case RecordLayer::State::partial:
       return false;
     case RecordLayer::State::end:
-      over(IoState::end);
+      end_reads(IoState::end);
       return false;
     case RecordLayer::State::failed:
       break_off();
@@ -187,15 +164,14 @@ IoState LeanStream::fill() {
     case IoState::want_write:
       break;
     case IoState::end:
-      // Somebody between us could have cut the stream short (RFC 8446 §6.1).
-      fail(Fault::closed, "TLS: the connection ended without close_notify");
-      broken_ = true;
-      over(IoState::failed);
+      fail_cut_short();
+      break_down();
+      end_reads(IoState::failed);
       break;
     case IoState::failed:
       fail(under_->error());
-      broken_ = true;
-      over(IoState::failed);
+      break_down();
+      end_reads(IoState::failed);
       break;
   }
   return got.state;
@@ -204,7 +180,7 @@ IoState LeanStream::fill() {
 IoResult LeanStream::try_read(std::span<char> into) {
   std::size_t total = take(into);
   into = into.subspan(total);
-  while (!read_over_ && inbox_.data().empty() && !into.empty()) {
+  while (!read_over() && inbox_.data().empty() && !into.empty()) {
     const std::span<char> sealed = inbox_.sealed();
     if (RecordLayer::whole(sealed)) {
       // A record that does not fit behind others waits as it is.
@@ -221,15 +197,15 @@ IoResult LeanStream::try_read(std::span<char> into) {
   }
   inbox_.settle();
   // What was read before the end is delivered first.
-  if (total > 0 || !read_over_) return {IoState::done, total};
-  return {end_, 0};
+  if (total > 0 || !read_over()) return {IoState::done, total};
+  return read_end();
 }
 
 void LeanStream::break_off() {
   fail(layer_.problem());
-  if (layer_.owes_alert() && !shut_) say(layer_.alert());
-  broken_ = true;
-  over(IoState::failed);
+  if (layer_.owes_alert() && !shut()) say(layer_.alert());
+  break_down();
+  end_reads(IoState::failed);
 }
 
 void LeanStream::say(Alert alert) {
@@ -241,43 +217,16 @@ void LeanStream::say(Alert alert) {
 }
 
 IoState LeanStream::flush() {
-  std::size_t gone = 0;
-  IoState state = IoState::done;
-  while (gone < unsent_.size() && state == IoState::done) {
-    const IoResult put = under_->try_write(std::string_view(unsent_).substr(gone));
-    state = put.state;
-    gone += state == IoState::done ? put.bytes : 0;
-  }
-  unsent_.erase(0, gone);
+  std::string_view rest = unsent_;
+  const IoState state = put(*under_, rest);
+  unsent_.erase(0, unsent_.size() - rest.size());
   if (unsent_.empty()) unsent_.shrink_to_fit();
   return state;
 }
 
-IoResult LeanStream::sent(IoState state, std::size_t bytes) {
-  switch (state) {
-    case IoState::done:
-      encrypted_ = 0;
-      return {IoState::done, bytes};
-    case IoState::want_read:
-    case IoState::want_write:
-      encrypted_ = bytes;
-      return {state, 0};
-    case IoState::end:
-    case IoState::failed:
-      break;
-  }
-  broken_ = true;
-  fail(under_->error());
-  return dead();
-}
-
 IoResult LeanStream::try_write(std::string_view from) {
-  if (broken_) return dead();
-  if (shut_) {
-    fail(Fault::closed, "TLS: written after the end");
-    return dead();
-  }
-  if (encrypted_ > 0) return sent(flush(), encrypted_);
+  if (!takes_writes()) return dead();
+  if (encrypted() > 0) return sent(flush(), encrypted());
   if (from.empty()) return {IoState::done, 0};
   constexpr std::size_t records = most_at_once / most_content;
   using Outgoing = std::array<char, records * RecordLayer::most_sent(most_content)>;
@@ -290,7 +239,7 @@ IoResult LeanStream::try_write(std::string_view from) {
     const std::string_view content = now.substr(total, most_content);
     const std::size_t record = layer_.send(content, outgoing->data() + made);
     if (record == 0) {
-      broken_ = true;
+      break_down();
       fail(Fault::io, "TLS: " + openssl_problem());
       return dead();
     }
@@ -298,18 +247,13 @@ IoResult LeanStream::try_write(std::string_view from) {
     total += content.size();
   }
   std::string_view rest(outgoing->data(), made);
-  IoState state = IoState::done;
-  while (!rest.empty() && state == IoState::done) {
-    const IoResult put = under_->try_write(rest);
-    state = put.state;
-    if (state == IoState::done) rest.remove_prefix(put.bytes);
-  }
+  const IoState state = put(*under_, rest);
   if (state == IoState::want_read || state == IoState::want_write) unsent_ = rest;
   return sent(state, total);
 }
 
 bool LeanStream::pending() const {
-  if (read_over_) return true;  // the end itself is to be delivered
+  if (read_over()) return true;  // the end itself is to be delivered
   return !inbox_.data().empty() || RecordLayer::whole(inbox_.sealed());
 }
 
@@ -317,7 +261,7 @@ bool LeanStream::pending() const {
 /// nothing about the stream.
 bool LeanStream::silent() {
   for (int peek = 0; peek < most_peeks; ++peek) {
-    if (read_over_ || !inbox_.data().empty()) return false;
+    if (read_over() || !inbox_.data().empty()) return false;
     if (inbox_.empty() && under_->silent()) return true;
     if (!RecordLayer::whole(inbox_.sealed())) {
       const IoState state = fill();
@@ -332,9 +276,9 @@ bool LeanStream::silent() {
 }
 
 void LeanStream::shutdown_write() {
-  if (shut_) return;
-  if (!broken_) say(Alert::close_notify);
-  shut_ = true;
+  if (shut()) return;
+  if (!broken()) say(Alert::close_notify);
+  shut_down();
   under_->shutdown_write();
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/tls/detail/record_stream.hpp"
 #include "core/tls/detail/session.hpp"
 #include "core/tls/handles.hpp"
 
@@ -11,23 +12,15 @@ namespace {
 
 using net::IoResult;
 using net::IoState;
-using net::Want;
-
-/// What one try_write() encrypts at most: four full records leave in one send.
-constexpr std::size_t most_at_once = 64 * 1024;
-
-/// Reads that silent() spends on what TLS has to say to itself.
-constexpr int most_peeks = 4;
 
 /// Moves records with the SSL that shook hands.
-class SslRecords final : public TlsStream {
+class SslRecords final : public RecordStream {
  public:
   SslRecords(Session session, SessionFacts facts, std::shared_ptr<const void> held,
              const RecordLimits& limits)
-      : TlsStream(session.wire().under().side()),
+      : RecordStream(session.wire().under().side(), std::move(facts)),
         held_(std::move(held)),
         session_(std::move(session)),
-        facts_(std::move(facts)),
         limits_(limits),
         renewable_(SSL_version(session_.ssl()) >= TLS1_3_VERSION) {
     SSL_set_ex_data(session_.ssl(), place(), this);
@@ -36,21 +29,14 @@ class SslRecords final : public TlsStream {
 
   IoResult try_read(std::span<char> into) override;
   IoResult try_write(std::string_view from) override;
-  awaitable<Result<void>> wait(Want want) override { return under().wait(want); }
-  void deadline(Want want, Steady when) override { under().deadline(want, when); }
   void shutdown_write() override;
-  void close() noexcept override { under().close(); }
   bool pending() const override;
   bool silent() override;
   bool worn() const override { return !renewable_ && sealed_ >= limits_.sealed_by_key; }
-  int descriptor() const override { return session_.wire().under().descriptor(); }
-  const SessionFacts& facts() const override { return facts_; }
 
  private:
-  net::Stream& under() { return session_.wire().under(); }
+  net::Stream& under() const override { return session_.wire().under(); }
   IoState after_read(int code);
-  IoResult sent(IoState state, std::size_t bytes);
-  IoResult dead() { return {IoState::failed, 0}; }
   /// Where an SSL remembers its SslRecords; its app data belongs to the handshake.
   static int place() {
     static const int index = SSL_get_ex_new_index(0, nullptr, nullptr, nullptr, nullptr);
@@ -61,12 +47,6 @@ class SslRecords final : public TlsStream {
 
   std::shared_ptr<const void> held_;
   Session session_;
-  SessionFacts facts_;
-  std::size_t encrypted_ = 0;  // octets of the caller that wait, encrypted, in the wire
-  bool read_over_ = false;     // no more reads: `end_` says how it ended
-  IoState end_ = IoState::end;
-  bool broken_ = false;  // a fatal error: the SSL must not be touched again
-  bool shut_ = false;
   RecordLimits limits_;
   bool renewable_;              // TLS 1.3
   std::uint64_t sealed_ = 0;    // records, by the key in use
@@ -97,8 +77,8 @@ bool SslRecords::renew_key() {
 }
 
 IoResult SslRecords::try_read(std::span<char> into) {
-  if (read_over_) return {end_, 0};
-  if (broken_) return dead();
+  if (read_over()) return read_end();
+  if (broken()) return dead();
   SSL* const ssl = session_.ssl();
   std::size_t total = 0;
   IoState state = IoState::done;
@@ -118,10 +98,7 @@ IoResult SslRecords::try_read(std::span<char> into) {
   // written next.
   session_.wire().flush();
   // What was read before the end is delivered first.
-  if (state == IoState::end || state == IoState::failed) {
-    read_over_ = true;
-    end_ = state;
-  }
+  if (state == IoState::end || state == IoState::failed) end_reads(state);
   if (total > 0) return {IoState::done, total};
   return {state, 0};
 }
@@ -137,14 +114,13 @@ IoState SslRecords::after_read(int code) {
     default:
       break;
   }
-  broken_ = true;
+  break_down();
   if (session_.wire().reading_ended()) {
     fail(Fault::limit, "TLS: too many handshake messages without data");
   } else if (session_.wire().last_read() == IoState::failed) {
     fail(under().error());
   } else if (session_.wire().last_read() == IoState::end) {
-    // Somebody between us could have cut the stream short (RFC 8446 §6.1).
-    fail(Fault::closed, "TLS: the connection ended without close_notify");
+    fail_cut_short();
   } else {
     fail(Fault::bad_message, "TLS: " + openssl_problem());
   }
@@ -152,35 +128,10 @@ IoState SslRecords::after_read(int code) {
   return IoState::failed;
 }
 
-IoResult SslRecords::sent(IoState state, std::size_t bytes) {
-  switch (state) {
-    case IoState::done:
-      encrypted_ = 0;
-      return {IoState::done, bytes};
-    case IoState::want_read:
-    case IoState::want_write:
-      encrypted_ = bytes;
-      return {state, 0};
-    case IoState::end:
-    case IoState::failed:
-      break;
-  }
-  broken_ = true;
-  fail(under().error());
-  return dead();
-}
-
 IoResult SslRecords::try_write(std::string_view from) {
-  if (broken_) return dead();
-  if (shut_) {
-    fail(Fault::closed, "TLS: written after the end");
-    return dead();
-  }
+  if (!takes_writes()) return dead();
   Wire& wire = session_.wire();
-  if (encrypted_ > 0) {
-    const IoState state = wire.flush();
-    return sent(state, encrypted_);
-  }
+  if (encrypted() > 0) return sent(wire.flush(), encrypted());
   if (from.empty()) return {IoState::done, 0};
   SSL* const ssl = session_.ssl();
   std::size_t total = 0;
@@ -188,7 +139,7 @@ IoResult SslRecords::try_write(std::string_view from) {
   ERR_clear_error();
   while (total < most) {
     if (sealed_ >= limits_.sealed_by_key && !renew_key()) {
-      broken_ = true;
+      break_down();
       fail(Fault::limit, "TLS: the connection's key has sealed all it may");
       wire.flush();
       return dead();
@@ -196,7 +147,7 @@ IoResult SslRecords::try_write(std::string_view from) {
     std::size_t put = 0;
     if (SSL_write_ex(ssl, from.data() + total, most - total, &put) != 1) {
       // The wire takes everything, so this is no "not yet".
-      broken_ = true;
+      break_down();
       fail(Fault::bad_message, "TLS: " + openssl_problem());
       wire.flush();
       return dead();
@@ -208,8 +159,8 @@ IoResult SslRecords::try_write(std::string_view from) {
 }
 
 bool SslRecords::pending() const {
-  if (read_over_) return true;  // the end itself is to be delivered
-  return !broken_ && (session_.wire().has_ahead() || SSL_has_pending(session_.ssl()) == 1);
+  if (read_over()) return true;  // the end itself is to be delivered
+  return !broken() && (session_.wire().has_ahead() || SSL_has_pending(session_.ssl()) == 1);
 }
 
 /// Session tickets and key updates may come whenever the server likes (RFC 8446 §4.6), long after
@@ -217,7 +168,7 @@ bool SslRecords::pending() const {
 bool SslRecords::silent() {
   SSL* const ssl = session_.ssl();
   for (int peek = 0; peek < most_peeks; ++peek) {
-    if (read_over_ || broken_) return false;
+    if (read_over() || broken()) return false;
     if (!pending() && under().silent()) return true;
     char octet = 0;
     std::size_t got = 0;
@@ -226,18 +177,15 @@ bool SslRecords::silent() {
     if (result == 1) return false;
     const IoState state = after_read(SSL_get_error(ssl, result));
     session_.wire().flush();
-    if (state == IoState::end || state == IoState::failed) {
-      read_over_ = true;
-      end_ = state;
-    }
+    if (state == IoState::end || state == IoState::failed) end_reads(state);
   }
   return false;  // too much of it, or half a record that may become anything
 }
 
 void SslRecords::shutdown_write() {
-  if (shut_) return;
-  shut_ = true;
-  if (!broken_) {
+  if (shut()) return;
+  shut_down();
+  if (!broken()) {
     ERR_clear_error();
     SSL_shutdown(session_.ssl());
     ERR_clear_error();

@@ -117,6 +117,15 @@ IoResult Wire::read(std::span<char> into) {
   return take_ahead(into);
 }
 
+IoState put(net::Stream& under, std::string_view& rest) {
+  while (!rest.empty()) {
+    const IoResult got = under.try_write(rest);
+    if (got.state != IoState::done) return got.state;
+    rest.remove_prefix(got.bytes);
+  }
+  return IoState::done;
+}
+
 IoState Wire::flush() {
   std::string& fresh = outgoing();
   if (!unsent_.empty()) {
@@ -124,15 +133,7 @@ IoState Wire::flush() {
     fresh.clear();
   }
   std::string_view rest = unsent_.empty() ? std::string_view(fresh) : std::string_view(unsent_);
-  IoState state = IoState::done;
-  while (!rest.empty()) {
-    const IoResult put = under_->try_write(rest);
-    if (put.state != IoState::done) {
-      state = put.state;
-      break;
-    }
-    rest.remove_prefix(put.bytes);
-  }
+  const IoState state = put(*under_, rest);
   std::string kept(state == IoState::failed ? std::string_view() : rest);
   unsent_ = std::move(kept);
   fresh.clear();

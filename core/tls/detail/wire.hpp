@@ -3,6 +3,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 
 #include "core/net/stream.hpp"
 
@@ -10,6 +11,9 @@ struct bio_st;
 struct ssl_st;
 
 namespace gatehouse::tls::detail {
+
+/// Writes `rest` as far as the stream takes it, which shrinks by that. done: all of it.
+net::IoState put(net::Stream& under, std::string_view& rest);
 
 /// Joins an SSL with the stream below it. What the SSL reads comes straight from that stream; what
 /// it writes is collected while one call into OpenSSL runs and leaves in one send by flush(),
