@@ -1,5 +1,6 @@
 """Bodies on their way through: compressed, buffered, and let through by another server's word."""
 import gzip
+import random
 import subprocess
 import threading
 

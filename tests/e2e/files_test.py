@@ -1,5 +1,6 @@
 """A folder served from outside: curl and raw sockets against files, ranges, links and pipes."""
 import hashlib
+import random
 import re
 import subprocess
 import threading

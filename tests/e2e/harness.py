@@ -8,7 +8,6 @@ import http.client
 import http.server
 import json
 import os
-import random
 import re
 import shutil
 import signal
@@ -23,19 +22,11 @@ import time
 import unittest
 import urllib.request
 
+from ports import free_port
+
 BINARY = os.environ.get("GATEHOUSE_BIN", "gatehouse")
 # Sanitizer builds are slow; every patience below is stretched by this.
 PATIENCE = float(os.environ.get("GATEHOUSE_TEST_PATIENCE", "1"))
-
-
-def free_port():
-    """A port that was free a moment ago. Not from the kernel's own range: an outgoing connection of
-    any process could take such a port before the one who asked binds it."""
-    while True:
-        port = random.randrange(10000, 32000)
-        with socket.socket() as s, contextlib.suppress(OSError):
-            s.bind(("127.0.0.1", port))
-            return port
 
 
 def wait_for(condition, what, seconds=20.0):

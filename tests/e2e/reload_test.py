@@ -1,4 +1,6 @@
 """Reload and stop: nothing in flight is lost, a bad file changes nothing."""
+import random
+
 from harness import *
 
 

@@ -1,5 +1,6 @@
 """Started as root with [server] user: ports below 1024 are bound, then root is given up for good."""
 import pwd
+import random
 
 from harness import *
 
