@@ -15,7 +15,7 @@ constexpr auto root_life = 24h * 3652;
 constexpr auto intermediate_life = 24h * 365;
 constexpr auto leaf_life = 24h * 7;
 constexpr auto backdate = 1h;  // for clients whose clock is behind
-constexpr std::string_view folder = "internal-ca/";
+constexpr std::string_view own_folder = "internal-ca/";
 
 Error damaged(const std::string& what, const Error& why) {
   return Error(why.fault(), Side::self, what + ": " + why.detail());
@@ -42,7 +42,7 @@ class InternalCa::Vault {
     const std::lock_guard lock(mutex_);
     auto ready = make_ready();
     if (!ready) return ready.error();
-    return store_->data_dir() + "/" + std::string(folder) + "root.pem";
+    return store_->data_dir() + "/" + std::string(own_folder) + "root.pem";
   }
 
  private:
@@ -69,7 +69,7 @@ bool InternalCa::Vault::worn(const Authority& authority, std::chrono::hours whol
 }
 
 Result<InternalCa::Vault::Authority> InternalCa::Vault::load(const std::string& name) {
-  const std::string path = std::string(folder) + name;
+  const std::string path = std::string(own_folder) + name;
   const auto pem = store_->load_file(path + ".pem");
   if (!pem) return pem.error();
   if (!*pem) return Error(Fault::not_found, Side::self, path + ".pem: missing");
@@ -84,7 +84,7 @@ Result<InternalCa::Vault::Authority> InternalCa::Vault::load(const std::string& 
 Result<void> InternalCa::Vault::save(const std::string& name, const Authority& authority) {
   // The key first: a certificate without its key could not be used, a key without its certificate
   // gets a new one.
-  const std::string path = std::string(folder) + name;
+  const std::string path = std::string(own_folder) + name;
   auto saved = store_->save_key(path + ".key", authority.key_pem());
   if (!saved) return saved;
   return store_->save_file(path + ".pem", authority.certificate_pem());
@@ -93,9 +93,9 @@ Result<void> InternalCa::Vault::save(const std::string& name, const Authority& a
 Result<tls::PrivateKey> InternalCa::Vault::root_key() {
   // Left by a crash between key and certificate, or by somebody who lost root.pem: clients may
   // trust this key already, so the new certificate is for it.
-  const auto stored = store_->load_key(std::string(folder) + "root.key");
+  const auto stored = store_->load_key(std::string(own_folder) + "root.key");
   if (!stored) return stored.error();
-  const auto certificate = store_->load_file(std::string(folder) + "root.pem");
+  const auto certificate = store_->load_file(std::string(own_folder) + "root.pem");
   if (certificate && !*certificate && *stored) {
     auto key = tls::PrivateKey::from_pem(**stored);
     if (key) return key;

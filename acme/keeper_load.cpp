@@ -4,6 +4,7 @@
 #include "acme/detail/keeper_entry.hpp"
 #include "acme/keeper.hpp"
 #include "acme/store/file_system.hpp"
+#include "core/base/contains.hpp"
 #include "core/base/log.hpp"
 
 namespace gatehouse::acme {
@@ -11,7 +12,6 @@ namespace {
 
 using namespace std::chrono_literals;
 using config::TlsMode;
-using Stock = Standing::Stock;
 
 }  // namespace
 
@@ -21,14 +21,14 @@ std::string order_file(const std::string& host, std::size_t slot, const std::str
 
 bool holds(const tls::Certificate& certificate, const std::string& host) {
   const auto& names = certificate.names();
-  return std::find(names.begin(), names.end(), host) != names.end() || certificate.covers(host);
+  return contains(names, host) || certificate.covers(host);
 }
 
 // --- from storage ----------------------------------------------------------------------------
 
 /// What storage has for one slot.
 struct Keeper::Found {
-  Stock stock = Stock::none;
+  Standing::Stock stock = Standing::Stock::none;
   tls::CertificatePointer certificate;
   std::string ca;
   CertificateMeta meta;
@@ -50,7 +50,7 @@ struct Search {
 
 struct Haul {
   std::optional<Hit> hit;
-  Stock stock = Stock::none;
+  Standing::Stock stock = Standing::Stock::none;
   std::string error;
 };
 
@@ -60,7 +60,7 @@ void look_in(const Search& search, const std::string& ca, Haul& haul) {
     log::error("stored certificate was not usable",
                {{"name", search.host}, {"ca", ca}, {"why", stored.error().detail()}});
     if (stored.error().fault() == Fault::bad_message) return;  // obtained again
-    haul.stock = Stock::refused;
+    haul.stock = Standing::Stock::refused;
     haul.error = stored.error().detail();
     return;
   }
@@ -76,17 +76,17 @@ Haul look(const Search& search) {
   Haul haul;
   for (const std::string& ca : search.cas) look_in(search, ca, haul);
   if (haul.hit) {
-    haul.stock = Stock::held;
+    haul.stock = Standing::Stock::held;
     return haul;
   }
   // One of a CA that left the list serves until ours is there.
   const auto cas = search.storage->certificate_cas();
   if (!cas) return haul;
   for (const std::string& ca : *cas) {
-    if (std::find(search.cas.begin(), search.cas.end(), ca) != search.cas.end()) continue;
+    if (contains(search.cas, ca)) continue;
     look_in(search, ca, haul);
   }
-  if (haul.hit) haul.stock = Stock::foreign;
+  if (haul.hit) haul.stock = Standing::Stock::foreign;
   return haul;
 }
 
@@ -154,14 +154,15 @@ awaitable<void> Keeper::load_slots(EntryPointer entry) {
       slot.meta = std::move(found.meta);
     }
     slot.stock = found.stock;
-    if (slot.stock == Stock::none && slot.certificate != nullptr) slot.stock = Stock::foreign;
+    if (slot.stock == Standing::Stock::none && slot.certificate != nullptr)
+      slot.stock = Standing::Stock::foreign;
     slot.look_again = parts_.clock.wall() + look_again_after;
     slot.backoffs = std::move(found.backoffs);
     slot.last_error = std::move(found.error);
     for (const Backoff& backoff : slot.backoffs)
       if (backoff.attempts > 0 && slot.last_error.empty()) slot.last_error = backoff.detail;
     if (!slot.last_error.empty())
-      entry->failure = slot.stock == Stock::refused
+      entry->failure = slot.stock == Standing::Stock::refused
                            ? Error(Fault::io, Side::self, slot.last_error)
                            : Error(Fault::refused, Side::ca, slot.last_error);
   }
@@ -218,14 +219,14 @@ awaitable<void> Keeper::load_files(EntryPointer entry) {
   Slot& slot = entry->slots.front();
   slot.ca = "files";
   if (!found.error.empty()) {
-    slot.stock = Stock::refused;
+    slot.stock = Standing::Stock::refused;
     if (slot.last_error != found.error)
       log::error("certificate file was not usable", {{"name", entry->host}, {"why", found.error}});
     slot.last_error = found.error;
     entry->failure = Error(Fault::io, Side::self, found.error);
     co_return;
   }
-  slot.stock = Stock::held;
+  slot.stock = Standing::Stock::held;
   entry->stamp = std::move(found.stamp);
   if (found.certificate == nullptr) co_return;
   slot.last_error.clear();

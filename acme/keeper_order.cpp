@@ -13,7 +13,6 @@ namespace {
 
 using namespace std::chrono_literals;
 using config::TlsMode;
-using Stock = Standing::Stock;
 
 constexpr auto ask_again_after = 1h;  // whoever refused a renewal
 constexpr auto yes_holds = 5min;      // from the decision until the order's turn comes
@@ -147,7 +146,7 @@ awaitable<Keeper::LeasePointer> Keeper::take_lease(EntryPointer entry) {
     // Another process works on this name; what it gets will be in storage.
     log::debug("name is held elsewhere", {{"name", entry->host}, {"why", lease.error().detail()}});
     entry->phase = Entry::Phase::elsewhere;
-    for (Slot& slot : entry->slots) slot.stock = Stock::unknown;
+    for (Slot& slot : entry->slots) slot.stock = Standing::Stock::unknown;
   } else {
     // Storage that takes no lease would take no certificate: no order is spent on it.
     log::error("storage could not be written", {{"why", lease.error().detail()}});
@@ -345,7 +344,7 @@ awaitable<void> Keeper::accept(EntryPointer entry, std::size_t slot, std::uint64
   filled.certificate = std::move(hit->certificate);
   filled.ca = std::move(hit->ca);
   filled.meta = std::move(hit->meta);
-  filled.stock = Stock::held;
+  filled.stock = Standing::Stock::held;
   filled.last_error.clear();
   filled.forced = false;
   std::fill(filled.backoffs.begin(), filled.backoffs.end(), Backoff());

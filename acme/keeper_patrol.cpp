@@ -12,7 +12,7 @@ using namespace std::chrono_literals;
 using config::TlsMode;
 
 constexpr std::chrono::seconds first_pause = 2min;
-constexpr std::chrono::seconds pause = 1h;
+constexpr std::chrono::seconds patrol_pause = 1h;
 constexpr double pause_spread = 0.2;  // processes that share the storage do not go together
 constexpr std::size_t batch_size = 200;
 constexpr auto breath = 100ms;  // between two batches: the disk is not ours alone
@@ -31,7 +31,7 @@ awaitable<void> Keeper::patrol() {
   for (;;) {
     const Steady until = parts_.clock.steady() + spread(next, pause_spread, parts_.entropy);
     co_await parts_.clock.sleep_until(until);
-    next = pause;
+    next = patrol_pause;
     std::set<std::string> folders;
     for (const auto& [host, wanted] : wanted_) {
       if (wanted.mode != TlsMode::on_demand) continue;

@@ -1,13 +1,10 @@
 #include "acme/order.hpp"
+#include "core/base/contains.hpp"
 
 #include <algorithm>
 
 namespace gatehouse::acme {
 namespace {
-
-bool contains(const std::vector<std::string>& list, const std::string& wanted) {
-  return std::find(list.begin(), list.end(), wanted) != list.end();
-}
 
 std::optional<std::chrono::seconds> longer(std::optional<std::chrono::seconds> a,
                                            std::optional<std::chrono::seconds> b) {

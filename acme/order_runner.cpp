@@ -22,10 +22,6 @@ std::vector<std::string> sorted(std::vector<std::string> names) {
 
 }  // namespace
 
-bool contains(const std::vector<std::string>& list, const std::string& wanted) {
-  return std::find(list.begin(), list.end(), wanted) != list.end();
-}
-
 IssueFailure failure(Retry retry, std::string detail) {
   IssueFailure out;
   out.retry = retry;

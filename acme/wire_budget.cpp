@@ -12,7 +12,7 @@ using Json = nlohmann::json;
 constexpr const char* full_again = "full_again";
 constexpr const char* closed_until = "closed_until";
 
-Error damaged(std::string detail) {
+Error bad_budget(std::string detail) {
   return Error(Fault::bad_message, Side::self, "budget.json: " + std::move(detail));
 }
 
@@ -24,12 +24,12 @@ Json times(const std::map<std::string, Wall>& buckets) {
 
 Result<std::map<std::string, Wall>> times_at(const Json& from, const char* key) {
   const auto at = from.find(key);
-  if (at == from.end() || !at->is_object()) return damaged(std::string("no ") + key);
+  if (at == from.end() || !at->is_object()) return bad_budget(std::string("no ") + key);
   std::map<std::string, Wall> buckets;
   for (const auto& [bucket, when] : at->items()) {
-    if (!when.is_string()) return damaged("no time in " + std::string(key));
+    if (!when.is_string()) return bad_budget("no time in " + std::string(key));
     const auto time = parse_rfc3339(when.get_ref<const std::string&>());
-    if (!time) return damaged("bad time in " + std::string(key));
+    if (!time) return bad_budget("bad time in " + std::string(key));
     buckets.emplace(bucket, *time);
   }
   return buckets;
@@ -45,7 +45,7 @@ std::string to_json(const Budget& budget) {
 
 Result<Budget> budget_from_json(std::string_view text) {
   const Json json = Json::parse(text, nullptr, false);
-  if (!json.is_object()) return damaged("no JSON object");
+  if (!json.is_object()) return bad_budget("no JSON object");
   auto full = times_at(json, full_again);
   if (!full) return full.error();
   auto closed = times_at(json, closed_until);

@@ -9,15 +9,15 @@ namespace {
 
 using Json = nlohmann::json;
 
-Error damaged(std::string detail) {
+Error bad_meta(std::string detail) {
   return Error(Fault::bad_message, Side::self, "meta.json: " + std::move(detail));
 }
 
 Result<Wall> time_at(const Json& from, const char* key) {
   const auto at = from.find(key);
-  if (at == from.end() || !at->is_string()) return damaged(std::string("no ") + key);
+  if (at == from.end() || !at->is_string()) return bad_meta(std::string("no ") + key);
   auto time = parse_rfc3339(at->get_ref<const std::string&>());
-  if (!time) return damaged(std::string("bad ") + key);
+  if (!time) return bad_meta(std::string("bad ") + key);
   return *time;
 }
 
@@ -53,7 +53,7 @@ std::string to_json(const CertificateMeta& meta) {
 
 Result<CertificateMeta> certificate_meta_from_json(std::string_view text) {
   const Json json = Json::parse(text, nullptr, false);
-  if (!json.is_object()) return damaged("no JSON object");
+  if (!json.is_object()) return bad_meta("no JSON object");
   CertificateMeta meta;
   const auto not_before = time_at(json, "not_before");
   if (!not_before) return not_before.error();

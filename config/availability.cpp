@@ -3,6 +3,7 @@
 #include <array>
 
 #include "config/detail/parse.hpp"
+#include "core/base/contains.hpp"
 
 namespace gatehouse::config::detail {
 namespace {
@@ -64,7 +65,7 @@ const Row* row_of(std::string_view pattern) {
 }
 
 bool asks_for_nothing(const Row& row, const std::string& value) {
-  return std::find(row.accepted.begin(), row.accepted.end(), value) != row.accepted.end();
+  return contains(row.accepted, value);
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "config/detail/check.hpp"
+#include "core/base/contains.hpp"
 
 namespace gatehouse::config::detail {
 namespace {
@@ -84,7 +85,7 @@ class PassthroughCheck {
   void check_tls() {
     const std::string tls = path_ + ".tls.";
     const auto& spoken = config_.server.protocols;
-    const bool h2 = std::find(spoken.begin(), spoken.end(), "h2") != spoken.end();
+    const bool h2 = contains(spoken, "h2");
     const Strings usual = h2 ? Strings{"h2", "http/1.1"} : Strings{"http/1.1"};
     for (const auto& [name, asks] :
          {std::pair<const char*, bool>{"min_version", site_.tls.min_version != "1.2"},

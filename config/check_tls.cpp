@@ -3,6 +3,7 @@
 #include <array>
 
 #include "config/detail/check.hpp"
+#include "core/base/contains.hpp"
 #include "core/base/host.hpp"
 
 namespace gatehouse::config::detail {
@@ -24,10 +25,6 @@ const PublicCa* public_ca(std::string_view name) {
   const auto* found = std::find_if(public_cas.begin(), public_cas.end(),
                                    [&](const PublicCa& ca) { return ca.name == name; });
   return found == public_cas.end() ? nullptr : found;
-}
-
-bool holds(const Strings& list, std::string_view word) {
-  return std::find(list.begin(), list.end(), word) != list.end();
 }
 
 /// The path of a setting that a site takes from [acme] where it does not say it itself.
@@ -184,7 +181,7 @@ class SiteTlsCheck {
   /// One site has one mode; where the hosts ask for two, somebody must choose.
   void check_mixture() {
     if (book_.has(tls_ + ".mode") || site_.tls.mode == TlsMode::off) return;
-    if (holds(site_.hosts, "")) return;  // a host that was no host
+    if (contains(site_.hosts, "")) return;  // a host that was no host
     const auto local = std::find_if(site_.hosts.begin(), site_.hosts.end(), is_local_site_host);
     const auto open = std::find_if_not(site_.hosts.begin(), site_.hosts.end(), is_local_site_host);
     if (local == site_.hosts.end() || open == site_.hosts.end()) return;
@@ -216,7 +213,7 @@ class SiteTlsCheck {
 
   void check_alpn() {
     if (!book_.has(tls_ + ".alpn") || !book_.has("server.protocols")) return;
-    if (holds(site_.tls.alpn, "h2") && !holds(config_.server.protocols, "h2")) {
+    if (contains(site_.tls.alpn, "h2") && !contains(config_.server.protocols, "h2")) {
       tell(tls_ + ".alpn", "'alpn' offers h2, but [server] protocols has no \"h2\"");
     }
   }
@@ -240,7 +237,7 @@ class SiteTlsCheck {
 
   void check_key_types() {
     const auto ca = std::find_if(site_.tls.acme.ca.begin(), site_.tls.acme.ca.end(), public_ca);
-    if (!holds(site_.tls.acme.key_type, "ed25519") || ca == site_.tls.acme.ca.end()) return;
+    if (!contains(site_.tls.acme.key_type, "ed25519") || ca == site_.tls.acme.ca.end()) return;
     tell(setting(book_, tls_, "key_type"),
          "'key_type' ed25519 is not signed by '" + *ca + "' or any public CA");
   }
@@ -248,15 +245,15 @@ class SiteTlsCheck {
   void check_acme_host(std::size_t i) {
     const std::string& host = site_.hosts[i];
     const Strings& challenges = site_.tls.acme.challenges;
-    const bool dns = holds(challenges, "dns-01") || holds(challenges, "dns-persist-01");
+    const bool dns = contains(challenges, "dns-01") || contains(challenges, "dns-persist-01");
     if (host == "*") {
       tell(host_path(i), "\"*\" stands for no certain name: use mode = \"on_demand\"");
     } else if (host.starts_with("*.") && !dns) {
       tell(host_path(i), "'" + host +
                              "' needs the challenge dns-01 or dns-persist-01 with mode = "
                              "\"acme\"; mode = \"on_demand\" gets a certificate for each name");
-    } else if (as_address(host) && !holds(challenges, "http-01") &&
-               !holds(challenges, "tls-alpn-01")) {
+    } else if (as_address(host) && !contains(challenges, "http-01") &&
+               !contains(challenges, "tls-alpn-01")) {
       tell(host_path(i), "an IP address is proved by http-01 or tls-alpn-01 only");
     }
   }

@@ -3,6 +3,7 @@
 #include <set>
 
 #include "config/detail/parse.hpp"
+#include "core/base/contains.hpp"
 
 namespace gatehouse::config::detail {
 namespace {
@@ -52,7 +53,7 @@ class Includer {
 
   void open(const Node& node, const std::string& path) {
     const std::string id = identity(path);
-    if (std::find(under_way_.begin(), under_way_.end(), id) != under_way_.end()) {
+    if (contains(under_way_, id)) {
       return book_.fail(node.at, "'" + path + "' includes itself, by way of this line");
     }
     if (!seen_.insert(id).second) return;

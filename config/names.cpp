@@ -9,6 +9,7 @@
 #include "config/detail/words.hpp"
 #include "core/base/bytes.hpp"
 #include "core/base/cidr.hpp"
+#include "core/base/contains.hpp"
 #include "core/base/host.hpp"
 #include "core/base/password_hash.hpp"
 #include "core/base/pattern.hpp"
@@ -313,7 +314,7 @@ Result<std::string> parse_copied_field(std::string_view text) {
   auto name = parse_token(text);
   if (!name) return name;
   const std::string lower = to_lower(*name);
-  if (std::find(not_copied.begin(), not_copied.end(), lower) != not_copied.end()) {
+  if (contains(not_copied, lower)) {
     return wrong(text, "this field is about the connection to a server, and not to be copied");
   }
   return name;
@@ -360,7 +361,7 @@ Result<std::string> parse_method(std::string_view text) {
   }
   constexpr std::array<std::string_view, 9> common = {
       "GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "CONNECT"};
-  const bool slip = upper != text && std::find(common.begin(), common.end(), upper) != common.end();
+  const bool slip = upper != text && contains(common, upper);
   if (slip) return wrong(text, "methods are case-sensitive: write \"" + upper + "\"");
   return std::string(text);
 }

@@ -7,10 +7,6 @@ namespace gatehouse::config {
 namespace detail {
 namespace {
 
-std::string extended(const std::string& path, std::string_view name) {
-  return path.empty() ? std::string(name) : path + "." + std::string(name);
-}
-
 /// Writes one table; headed tables below it come after its own keys, as TOML wants it.
 class Writer final : public Visitor {
  public:

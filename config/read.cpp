@@ -5,10 +5,6 @@
 namespace gatehouse::config::detail {
 namespace {
 
-std::string extended(const std::string& path, std::string_view name) {
-  return path.empty() ? std::string(name) : path + "." + std::string(name);
-}
-
 std::string indexed(const std::string& path, std::size_t index) {
   return path + "[" + std::to_string(index) + "]";
 }

@@ -3,6 +3,7 @@
 #include "config/detail/check.hpp"
 #include "config/detail/parse.hpp"
 #include "config/detail/words.hpp"
+#include "core/base/contains.hpp"
 
 namespace gatehouse::config::detail {
 namespace {
@@ -39,7 +40,7 @@ void resolve(Config& config, const Book& book, const Surroundings& around) {
   if (!book.has("server.https")) server.https = default_listen(":443");
   if (server.data_dir.empty()) server.data_dir = default_data_dir(around);
   const auto& spoken = server.protocols;
-  const bool h2 = std::find(spoken.begin(), spoken.end(), "h2") != spoken.end();
+  const bool h2 = contains(spoken, "h2");
   for (std::size_t i = 0; i < config.sites.size(); ++i) {
     Site& site = config.sites[i];
     const std::string tls = "site[" + std::to_string(i) + "].tls";

@@ -8,6 +8,7 @@
 
 #include "acme/order.hpp"
 #include "acme/order_runner.hpp"
+#include "core/base/contains.hpp"
 #include "core/tls/certificate.hpp"
 
 namespace gatehouse::acme {
@@ -15,7 +16,6 @@ namespace gatehouse::acme {
 /// Between two looks at an order that is not done yet; it grows from look to look.
 inline constexpr std::chrono::milliseconds first_pause{500};
 
-bool contains(const std::vector<std::string>& list, const std::string& wanted);
 IssueFailure failure(Retry retry, std::string detail);
 /// From an error that is no answer of the CA but that every name would meet: storage, our own.
 IssueFailure own_failure(const Error& error);

@@ -11,6 +11,11 @@
 
 namespace gatehouse::config::detail {
 
+/// The path of a key below `path`; the file itself has an empty one.
+inline std::string extended(const std::string& path, std::string_view name) {
+  return path.empty() ? std::string(name) : path + "." + std::string(name);
+}
+
 /// One key as it was written. `pattern` is its path without indices and with `*` for chosen names
 /// ("backend.*.policy"); `values` are all scalars below it, as text.
 struct Presence {

@@ -10,7 +10,7 @@ namespace {
 
 // Quality 4 is the last that needs no more than a MiB and keeps up with a network.
 constexpr std::uint32_t quality = 4;
-constexpr std::uint32_t window_bits = 17;
+constexpr std::uint32_t brotli_window_bits = 17;
 
 class Brotli final : public Encoder {
  public:
@@ -25,7 +25,7 @@ class Brotli final : public Encoder {
     state_ = ::BrotliEncoderCreateInstance(nullptr, nullptr, nullptr);
     if (state_ == nullptr) return false;
     ::BrotliEncoderSetParameter(state_, BROTLI_PARAM_QUALITY, quality);
-    ::BrotliEncoderSetParameter(state_, BROTLI_PARAM_LGWIN, window_bits);
+    ::BrotliEncoderSetParameter(state_, BROTLI_PARAM_LGWIN, brotli_window_bits);
     constexpr std::uint64_t most = std::numeric_limits<std::uint32_t>::max();
     const auto hint = static_cast<std::uint32_t>(std::min(octets.value_or(0), most));
     ::BrotliEncoderSetParameter(state_, BROTLI_PARAM_SIZE_HINT, hint);

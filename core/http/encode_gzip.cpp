@@ -8,7 +8,7 @@ namespace gatehouse::http::detail {
 namespace {
 
 // Level 4 takes half the time of the usual 6 for a few percent more octets.
-constexpr int level = 4;
+constexpr int gzip_level = 4;
 constexpr int gzip_window = 15 + 16;  // 32 KiB; 16 asks for the gzip wrapping (RFC 1952)
 constexpr int memory_level = 8;       // 128 KiB beside the window
 
@@ -23,7 +23,7 @@ class Gzip final : public Encoder {
 
   bool begin(std::optional<std::uint64_t>) override {
     if (made_) return ::deflateReset(&stream_) == Z_OK;
-    made_ = ::deflateInit2(&stream_, level, Z_DEFLATED, gzip_window, memory_level,
+    made_ = ::deflateInit2(&stream_, gzip_level, Z_DEFLATED, gzip_window, memory_level,
                            Z_DEFAULT_STRATEGY) == Z_OK;
     return made_;
   }

@@ -6,8 +6,8 @@ namespace gatehouse::http::detail {
 namespace {
 
 // Tables and window of half a MiB together: a body on the web seldom gains from more.
-constexpr int level = 3;
-constexpr int window_bits = 17;
+constexpr int zstd_level = 3;
+constexpr int zstd_window_bits = 17;
 constexpr int table_bits = 15;
 
 class Zstd final : public Encoder {
@@ -20,8 +20,9 @@ class Zstd final : public Encoder {
   bool begin(std::optional<std::uint64_t> octets) override {
     if (stream_ == nullptr) return false;
     ::ZSTD_CCtx_reset(stream_, ZSTD_reset_session_and_parameters);
-    bool fine = set(ZSTD_c_compressionLevel, level) && set(ZSTD_c_windowLog, window_bits) &&
-                set(ZSTD_c_hashLog, table_bits) && set(ZSTD_c_chainLog, table_bits);
+    bool fine = set(ZSTD_c_compressionLevel, zstd_level) &&
+                set(ZSTD_c_windowLog, zstd_window_bits) && set(ZSTD_c_hashLog, table_bits) &&
+                set(ZSTD_c_chainLog, table_bits);
     if (octets) fine = fine && !::ZSTD_isError(::ZSTD_CCtx_setPledgedSrcSize(stream_, *octets));
     return fine;
   }

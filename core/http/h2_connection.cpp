@@ -14,7 +14,7 @@ using net::Want;
 // Control frames that may wait for a peer that does not read; no more is read from it meanwhile.
 constexpr std::size_t most_waiting_control = 500;
 constexpr std::uint64_t most_discarded = 256 * 1024;
-constexpr auto discard_time = 2s;
+constexpr auto linger_time = 2s;
 // How long a peer may take to answer the PING that tells us it has seen the first GOAWAY.
 constexpr auto notice_time = 1s;
 
@@ -173,7 +173,7 @@ void H2Connection::overdue() {
 /// words.
 awaitable<void> H2Connection::linger() {
   stream_.shutdown_write();
-  stream_.deadline(Want::read, worker_.clock.steady() + discard_time);
+  stream_.deadline(Want::read, worker_.clock.steady() + linger_time);
   for (std::uint64_t discarded = 0; discarded < most_discarded;) {
     net::BufferPool::Block block = worker_.buffers.take();
     const IoResult got = stream_.try_read(block.bytes());

@@ -133,12 +133,6 @@ Result<KeyType> public_key_type(X509* leaf) {
   }
 }
 
-std::string pem_of(X509* certificate) {
-  const BioHandle bio(BIO_new(BIO_s_mem()));
-  PEM_write_bio_X509(bio.get(), certificate);
-  return memory_text(bio.get());
-}
-
 }  // namespace
 
 Result<void> Certificate::read_leaf() {
@@ -225,11 +219,11 @@ bool Certificate::covers(std::string_view host) const {
 
 std::string Certificate::serial_hex() const { return hex(serial_); }
 std::string Certificate::leaf_der() const { return der<i2d_X509>(leaf_.get()); }
-std::string Certificate::leaf_pem() const { return pem_of(leaf_.get()); }
+std::string Certificate::leaf_pem() const { return to_pem(leaf_.get()); }
 
 std::string Certificate::chain_pem() const {
   std::string out = leaf_pem();
-  for (const Shared& each : chain_) out += pem_of(each.get());
+  for (const Shared& each : chain_) out += to_pem(each.get());
   return out;
 }
 

@@ -13,15 +13,6 @@ namespace {
 
 using detail::Critical;
 
-Error broken(std::string_view doing) {
-  return Error(Fault::io, Side::self, std::string(doing) + ": " + openssl_problem());
-}
-
-const EVP_MD* digest_for(KeyType type) {
-  if (type == KeyType::ed25519) return nullptr;
-  return type == KeyType::p384 ? EVP_sha384() : EVP_sha256();
-}
-
 bool set_time(ASN1_TIME* field, Wall when) {
   return ASN1_TIME_set(field, std::chrono::system_clock::to_time_t(when)) != nullptr;
 }
@@ -66,13 +57,7 @@ X509Handle blank(const PrivateKey& key, Validity validity) {
 }
 
 bool sign(X509* certificate, const PrivateKey& key) {
-  return X509_sign(certificate, key.handle(), digest_for(key.type())) > 0;
-}
-
-std::string pem_of(X509* certificate) {
-  const BioHandle bio(BIO_new(BIO_s_mem()));
-  PEM_write_bio_X509(bio.get(), certificate);
-  return memory_text(bio.get());
+  return X509_sign(certificate, key.handle(), signing_digest(key.type())) > 0;
 }
 
 /// A CA certificate below `issuer`, or self-signed where that is null.
@@ -99,8 +84,8 @@ X509Handle make_authority(std::string_view common_name, const PrivateKey& key, V
 Result<CertificateAuthority> CertificateAuthority::make_root(std::string_view common_name,
                                                              PrivateKey key, Validity validity) {
   const X509Handle made = make_authority(common_name, key, validity, nullptr);
-  if (!made) return broken("make a root certificate");
-  auto certificate = Certificate::parse(pem_of(made.get()), std::move(key));
+  if (!made) return openssl_error("make a root certificate");
+  auto certificate = Certificate::parse(to_pem(made.get()), std::move(key));
   if (!certificate) return certificate.error();
   return CertificateAuthority(std::move(*certificate));
 }
@@ -120,8 +105,8 @@ Result<CertificateAuthority> CertificateAuthority::make_intermediate(std::string
                                                                      Validity validity) const {
   validity.not_after = std::min(validity.not_after, certificate_->not_after());
   const X509Handle made = make_authority(common_name, key, validity, certificate_.get());
-  if (!made) return broken("make an intermediate certificate");
-  std::string pem = pem_of(made.get());
+  if (!made) return openssl_error("make an intermediate certificate");
+  std::string pem = to_pem(made.get());
   if (!certificate_->self_signed()) pem += certificate_->chain_pem();
   auto certificate = Certificate::parse(pem, std::move(key));
   if (!certificate) return certificate.error();
@@ -146,9 +131,9 @@ Result<std::string> CertificateAuthority::issue(const std::vector<std::string>& 
       !add_by_words(leaf.get(), issuer, NID_authority_key_identifier, "keyid:always") ||
       !add(leaf.get(), detail::oid_alt_names, Critical::yes, *alt_names) ||
       !sign(leaf.get(), certificate_->key())) {
-    return broken("issue a certificate");
+    return openssl_error("issue a certificate");
   }
-  std::string pem = pem_of(leaf.get());
+  std::string pem = to_pem(leaf.get());
   if (!certificate_->self_signed()) pem += certificate_->chain_pem();
   return pem;
 }
@@ -172,9 +157,9 @@ Result<CertificatePointer> make_tls_alpn_certificate(std::string_view identifier
       !add(made.get(), detail::oid_alt_names, Critical::no, *alt_names) ||
       !add(made.get(), detail::oid_acme_identifier, Critical::yes, value) ||
       !sign(made.get(), *key)) {
-    return broken("make a challenge certificate");
+    return openssl_error("make a challenge certificate");
   }
-  return Certificate::parse(pem_of(made.get()), std::move(*key));
+  return Certificate::parse(to_pem(made.get()), std::move(*key));
 }
 
 }  // namespace gatehouse::tls

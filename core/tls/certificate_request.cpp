@@ -6,12 +6,7 @@
 namespace gatehouse::tls {
 namespace {
 
-Error broken() { return Error(Fault::io, Side::self, "certificate request: " + openssl_problem()); }
-
-const EVP_MD* digest_for(KeyType type) {
-  if (type == KeyType::ed25519) return nullptr;
-  return type == KeyType::p384 ? EVP_sha384() : EVP_sha256();
-}
+constexpr std::string_view doing = "certificate request";
 
 }  // namespace
 
@@ -28,16 +23,16 @@ Result<std::string> make_certificate_request(const std::vector<std::string>& nam
   };
   // SEQUENCE { INTEGER 5 }: status_request.
   constexpr std::string_view status_request("\x30\x03\x02\x01\x05", 5);
-  if (!add(detail::oid_alt_names, *alt_names)) return broken();
+  if (!add(detail::oid_alt_names, *alt_names)) return openssl_error(doing);
   if (must_staple == MustStaple::yes && !add(detail::oid_tls_feature, status_request)) {
-    return broken();
+    return openssl_error(doing);
   }
   const RequestHandle request(X509_REQ_new());
   if (!request || X509_REQ_set_version(request.get(), X509_REQ_VERSION_1) != 1 ||
       X509_REQ_set_pubkey(request.get(), key.handle()) != 1 ||
       X509_REQ_add_extensions(request.get(), extensions.get()) != 1 ||
-      X509_REQ_sign(request.get(), key.handle(), digest_for(key.type())) <= 0) {
-    return broken();
+      X509_REQ_sign(request.get(), key.handle(), signing_digest(key.type())) <= 0) {
+    return openssl_error(doing);
   }
   return der<i2d_X509_REQ>(request.get());
 }

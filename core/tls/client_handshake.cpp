@@ -13,10 +13,6 @@ namespace {
 
 using detail::Session;
 
-Error broken(std::string_view doing) {
-  return Error(Fault::io, Side::self, std::string(doing) + ": " + openssl_problem());
-}
-
 /// RFC 7301 §3.1: each name behind its length.
 Result<std::string> alpn_list(const std::vector<std::string>& protocols) {
   std::string out;
@@ -50,7 +46,7 @@ class OpenClientPolicy final : public ClientPolicy {
 Result<void> OpenClientPolicy::ready() const {
   if (!system_roots_) return {};
   std::call_once(read_, [this] { roots_ = detail::system_roots(); });
-  if (!roots_) return broken("the system's trusted roots");
+  if (!roots_) return openssl_error("the system's trusted roots");
   return {};
 }
 
@@ -58,13 +54,13 @@ Result<void> OpenClientPolicy::build(const Settings& settings) {
   limits_ = settings.limits;
   context_.reset(SSL_CTX_new(TLS_client_method()));
   SSL_CTX* const context = context_.get();
-  if (context == nullptr) return broken("TLS client");
+  if (context == nullptr) return openssl_error("TLS client");
   auto protocols = alpn_list(settings.alpn);
   if (!protocols) return protocols.error();
   if (!detail::set_up(context, TLS1_2_VERSION) ||
       SSL_CTX_set_alpn_protos(context, octets(*protocols),
                               static_cast<unsigned>(protocols->size())) != 0) {
-    return broken("TLS client");
+    return openssl_error("TLS client");
   }
   SSL_CTX_set_verify(context, settings.verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, nullptr);
   system_roots_ = settings.verify && settings.roots_file.empty();
@@ -73,12 +69,12 @@ Result<void> OpenClientPolicy::build(const Settings& settings) {
     if (!added) return added;
   } else if (!settings.roots_file.empty() &&
              SSL_CTX_load_verify_file(context, settings.roots_file.c_str()) != 1) {
-    return broken("roots file " + settings.roots_file);
+    return openssl_error("roots file " + settings.roots_file);
   }
   if (const auto& identity = settings.identity) {
     if (SSL_CTX_use_cert_and_key(context, identity->leaf(), identity->key().handle(),
                                  identity->chain(), 1) != 1) {
-      return broken("client certificate");
+      return openssl_error("client certificate");
     }
   }
   return {};
@@ -116,13 +112,14 @@ awaitable<Result<std::unique_ptr<net::Stream>>> connect_tls(
   SSL_set_connect_state(session.ssl());
   if (open_policy.roots()) SSL_set1_verify_cert_store(session.ssl(), open_policy.roots());
   if (!expect(session.ssl(), server_name)) {
-    co_return broken("server name '" + server_name + "'");
+    co_return openssl_error("server name '" + server_name + "'");
   }
   if (!alpn.empty()) {
     auto protocols = alpn_list(alpn);
     if (!protocols) co_return protocols.error();
     const auto size = static_cast<unsigned>(protocols->size());
-    if (SSL_set_alpn_protos(session.ssl(), octets(*protocols), size) != 0) co_return broken("ALPN");
+    if (SSL_set_alpn_protos(session.ssl(), octets(*protocols), size) != 0)
+      co_return openssl_error("ALPN");
   }
   for (;;) {
     const Session::Next next = session.shake();

@@ -1,5 +1,7 @@
 #include "core/tls/handles.hpp"
 
+#include <openssl/pem.h>
+
 namespace gatehouse::tls {
 
 std::string openssl_problem() {
@@ -19,6 +21,15 @@ std::string openssl_problem() {
   return problem;
 }
 
+Error openssl_error(std::string_view doing) {
+  return Error(Fault::io, Side::self, std::string(doing) + ": " + openssl_problem());
+}
+
+const EVP_MD* signing_digest(KeyType type) {
+  if (type == KeyType::ed25519) return nullptr;
+  return type == KeyType::p384 ? EVP_sha384() : EVP_sha256();
+}
+
 BioHandle memory_bio(std::string_view contents) {
   return BioHandle(BIO_new_mem_buf(contents.data(), int_size(contents)));
 }
@@ -27,6 +38,12 @@ std::string memory_text(BIO* bio) {
   char* data = nullptr;
   const long size = BIO_get_mem_data(bio, &data);
   return size > 0 ? std::string(data, static_cast<std::size_t>(size)) : std::string();
+}
+
+std::string to_pem(X509* certificate) {
+  const BioHandle bio(BIO_new(BIO_s_mem()));
+  PEM_write_bio_X509(bio.get(), certificate);
+  return memory_text(bio.get());
 }
 
 }  // namespace gatehouse::tls

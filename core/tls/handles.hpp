@@ -14,6 +14,9 @@
 #include <string>
 #include <string_view>
 
+#include "core/base/error.hpp"
+#include "core/tls/key.hpp"
+
 namespace gatehouse::tls {
 
 template <auto Free>
@@ -60,6 +63,8 @@ inline int int_size(std::string_view text) { return static_cast<int>(text.size()
 
 /// What OpenSSL last complained about on this thread, in words; empties its queue.
 std::string openssl_problem();
+/// "<doing>: <openssl_problem()>", a fault of our own.
+Error openssl_error(std::string_view doing);
 
 /// DER of anything with an i2d function.
 template <auto ToDer, class T>
@@ -74,5 +79,10 @@ std::string der(const T* thing) {
 
 BioHandle memory_bio(std::string_view contents);
 std::string memory_text(BIO* bio);
+/// "-----BEGIN CERTIFICATE-----" …
+std::string to_pem(X509* certificate);
+
+/// What a key of this type signs certificates and requests over; null: over all of it (Ed25519).
+const EVP_MD* signing_digest(KeyType type);
 
 }  // namespace gatehouse::tls

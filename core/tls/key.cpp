@@ -27,10 +27,6 @@ Error bad(std::string detail) {
   return Error(Fault::bad_message, Side::self, "private key: " + std::move(detail));
 }
 
-Error broken(std::string_view doing) {
-  return Error(Fault::io, Side::self, std::string(doing) + ": " + openssl_problem());
-}
-
 Result<KeyType> type_of(EVP_PKEY* key) {
   switch (EVP_PKEY_get_base_id(key)) {
     case EVP_PKEY_ED25519:
@@ -91,12 +87,12 @@ Result<std::string> sign(EVP_PKEY* key, const EVP_MD* digest, std::string_view m
   std::size_t size = 0;
   if (!context || EVP_DigestSignInit(context.get(), nullptr, digest, nullptr, key) != 1 ||
       EVP_DigestSign(context.get(), nullptr, &size, octets(message), message.size()) != 1) {
-    return broken("sign");
+    return openssl_error("sign");
   }
   std::string signature(size, '\0');
   if (EVP_DigestSign(context.get(), octets(signature), &size, octets(message), message.size()) !=
       1) {
-    return broken("sign");
+    return openssl_error("sign");
   }
   signature.resize(size);
   return signature;
@@ -140,7 +136,7 @@ std::optional<KeyType> key_type(std::string_view name) {
 
 Result<PrivateKey> PrivateKey::generate(KeyType type) {
   auto key = shared(generate_key(type));
-  if (!key) return broken("make a " + std::string(tls::name(type)) + " key");
+  if (!key) return openssl_error("make a " + std::string(tls::name(type)) + " key");
   return PrivateKey(std::move(key), type);
 }
 
@@ -218,7 +214,7 @@ Result<std::string> ecdsa_raw(std::string_view signature, std::size_t width) {
   const unsigned char* at = octets(signature);
   const std::unique_ptr<ECDSA_SIG, FreedBy<ECDSA_SIG_free>> parsed(
       d2i_ECDSA_SIG(nullptr, &at, static_cast<long>(signature.size())));
-  if (!parsed) return broken("read an ECDSA signature");
+  if (!parsed) return openssl_error("read an ECDSA signature");
   std::string out(2 * width, '\0');
   const int each = static_cast<int>(width);
   // Left-padded: an R or S with leading zero octets keeps its full width (RFC 7518 §3.4).

@@ -93,10 +93,6 @@ std::string id_of(const PolicySettings& settings) {
   return id + id_of(settings.client_auth);
 }
 
-Error broken(std::string_view doing) {
-  return Error(Fault::io, Side::self, std::string(doing) + ": " + openssl_problem());
-}
-
 std::string probe_groups() {
   std::string known;
   const SslContext context(SSL_CTX_new(TLS_server_method()));
@@ -150,8 +146,8 @@ Result<std::shared_ptr<OpenPolicy>> OpenPolicy::open(const PolicySettings& setti
 Result<void> OpenPolicy::build() {
   context_ = {SSL_CTX_new(TLS_server_method()), SSL_CTX_free};
   SSL_CTX* const context = context_.get();
-  if (context == nullptr) return broken("TLS policy");
-  if (!set_up(context, min_protocol())) return broken("TLS policy");
+  if (context == nullptr) return openssl_error("TLS policy");
+  if (!set_up(context, min_protocol())) return openssl_error("TLS policy");
   SSL_CTX_set_timeout(context, std::chrono::seconds(TicketKeys::ticket_life).count());
   if (tickets_ == nullptr) SSL_CTX_set_options(context, SSL_OP_NO_TICKET);
   const std::string session_context = sha256("policy " + id_);
@@ -164,9 +160,9 @@ Result<void> OpenPolicy::build() {
   }
   if (SSL_CTX_set_session_id_context(context, octets(session_context),
                                      static_cast<unsigned>(session_context.size())) != 1) {
-    return broken("TLS policy");
+    return openssl_error("TLS policy");
   }
-  if (trust_ && !trust_->attach(context)) return broken("TLS policy");
+  if (trust_ && !trust_->attach(context)) return openssl_error("TLS policy");
   SSL_CTX_set_session_ticket_cb(context, nullptr, on_session, nullptr);
   SSL_CTX_set_tlsext_servername_callback(context, on_server_name);
   SSL_CTX_set_alpn_select_cb(context, on_alpn, nullptr);

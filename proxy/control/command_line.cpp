@@ -3,6 +3,7 @@
 #include <array>
 #include <string_view>
 
+#include "core/base/contains.hpp"
 #include "proxy/control/cli.hpp"
 
 namespace gatehouse::control {
@@ -17,11 +18,6 @@ constexpr std::array later_certs_commands = {"renew", "revoke", "rollback", "exp
 
 Parting wrong_usage(const std::string& message) {
   return {2, "gatehouse: " + message + "\nTry 'gatehouse --help'.\n"};
-}
-
-template <class Names>
-bool contains(const Names& names, std::string_view wanted) {
-  return std::find(names.begin(), names.end(), wanted) != names.end();
 }
 
 /// The commands as CLI11 knows them, writing into `asked`.

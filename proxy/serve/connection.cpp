@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <exception>
 
+#include "core/base/contains.hpp"
 #include "core/base/log.hpp"
 #include "core/net/keep_alive.hpp"
 #include "proxy/serve/detail/connection.hpp"
@@ -15,8 +16,7 @@ namespace {
 using State = LiveConnections::State;
 
 bool speaks(const config::Server& server, std::string_view protocol) {
-  return std::find(server.protocols.begin(), server.protocols.end(), protocol) !=
-         server.protocols.end();
+  return contains(server.protocols, protocol);
 }
 
 /// What both protocols are told alike.

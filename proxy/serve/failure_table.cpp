@@ -1,4 +1,5 @@
 #include "proxy/serve/failure_table.hpp"
+#include "core/base/contains.hpp"
 
 #include <algorithm>
 #include <array>
@@ -141,7 +142,7 @@ Remedy remedy(const Failure& failure) {
 bool is_idempotent(std::string_view method) {
   static constexpr std::array<std::string_view, 6> methods = {"GET",   "HEAD", "OPTIONS",
                                                               "TRACE", "PUT",  "DELETE"};
-  return std::find(methods.begin(), methods.end(), method) != methods.end();
+  return contains(methods, method);
 }
 
 }  // namespace gatehouse::serve

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/base/contains.hpp"
 #include "core/base/entropy.hpp"
 #include "core/base/log.hpp"
 #include "core/base/time_format.hpp"
@@ -19,8 +20,7 @@ Error cannot(const Site& site, std::string_view why) {
 
 /// What the site asks for, as far as this build speaks it.
 std::vector<std::string> spoken_alpn(const config::Site& site, const config::Server& server) {
-  const bool h2 =
-      std::find(server.protocols.begin(), server.protocols.end(), "h2") != server.protocols.end();
+  const bool h2 = contains(server.protocols, "h2");
   std::vector<std::string> spoken;
   for (const std::string& name : site.tls.alpn) {
     if (name == "http/1.1" || (name == "h2" && h2)) spoken.push_back(name);

@@ -6,10 +6,6 @@
 namespace gatehouse::tls::detail {
 namespace {
 
-Error broken(std::string_view doing) {
-  return Error(Fault::io, Side::self, std::string(doing) + ": " + openssl_problem());
-}
-
 /// RFC 5280 §4.2.1.6: IA5String for names, 4 or 16 octets for addresses.
 Result<GENERAL_NAME*> alt_name(const std::string& name) {
   std::string value = name;
@@ -28,7 +24,7 @@ Result<GENERAL_NAME*> alt_name(const std::string& name) {
   auto* string = ASN1_STRING_type_new(kind == GEN_DNS ? V_ASN1_IA5STRING : V_ASN1_OCTET_STRING);
   if (!out || string == nullptr || ASN1_STRING_set(string, value.data(), int_size(value)) != 1) {
     ASN1_STRING_free(string);
-    return broken("alternative name");
+    return openssl_error("alternative name");
   }
   GENERAL_NAME_set0_value(out.get(), kind, string);
   return out.release();
@@ -42,12 +38,12 @@ Result<Extension> make_extension(const char* oid, Critical critical, std::string
       ASN1_OCTET_STRING_new());
   if (!object || !wrapped ||
       ASN1_OCTET_STRING_set(wrapped.get(), octets(value), int_size(value)) != 1) {
-    return broken("extension");
+    return openssl_error("extension");
   }
   Extension out(
       X509_EXTENSION_create_by_OBJ(nullptr, object.get(), critical == Critical::yes, wrapped.get()),
       X509_EXTENSION_free);
-  if (!out) return broken("extension");
+  if (!out) return openssl_error("extension");
   return out;
 }
 
@@ -59,7 +55,7 @@ Result<std::string> alt_names_value(const std::vector<std::string>& names) {
     if (!entry) return entry.error();
     if (sk_GENERAL_NAME_push(list.get(), *entry) <= 0) {
       GENERAL_NAME_free(*entry);
-      return broken("alternative name");
+      return openssl_error("alternative name");
     }
   }
   return der<i2d_GENERAL_NAMES>(list.get());

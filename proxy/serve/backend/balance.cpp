@@ -10,10 +10,10 @@ namespace {
 /// backups last, of all these the higher priority number later.
 constexpr std::uint32_t avoided = 1U << 17;
 constexpr std::uint32_t a_backup = 1U << 16;
-constexpr std::uint32_t out = 1U << 18;
+constexpr std::uint32_t unusable = 1U << 18;
 
 std::uint32_t rank_of(const Standing& server, Steady now) {
-  if (server.tried || server.out) return out;
+  if (server.tried || server.out) return unusable;
   return (server.avoid_until > now ? avoided : 0U) | (server.backup ? a_backup : 0U) |
          server.priority;
 }
@@ -23,7 +23,7 @@ class Candidates {
  public:
   Candidates(std::span<const Standing> table, Steady now) : table_(table), now_(now) {
     for (const Standing& server : table) best_ = std::min(best_, rank_of(server, now));
-    if (best_ == out) return;
+    if (best_ == unusable) return;
     for (std::size_t i = 0; i < table.size(); ++i) {
       if (!holds(i)) continue;
       weights_ += table[i].weight;
@@ -52,7 +52,7 @@ class Candidates {
  private:
   std::span<const Standing> table_;
   Steady now_;
-  std::uint32_t best_ = out;
+  std::uint32_t best_ = unusable;
   std::size_t count_ = 0;
   std::uint64_t weights_ = 0;
   std::size_t last_ = 0;

@@ -6,6 +6,7 @@
 #include <tuple>
 
 #include "core/base/bytes.hpp"
+#include "core/base/contains.hpp"
 #include "core/http/header_rules.hpp"
 #include "core/tls/certificate.hpp"
 #include "core/tls/digest.hpp"
@@ -178,9 +179,7 @@ std::vector<std::pair<int, int>> statuses_of(std::string_view text) {
 }
 
 void add_healing(const config::Backend& from, Plan& plan) {
-  const auto has = [&](std::string_view word) {
-    return std::find(from.retry_on.begin(), from.retry_on.end(), word) != from.retry_on.end();
-  };
+  const auto has = [&](std::string_view word) { return contains(from.retry_on, word); };
   plan.retry_on = {has("connect"), has("timeout"), has("502"), has("503"), has("504")};
   plan.eject = {from.eject.failures, from.eject.within, from.eject.for_, from.eject.max_share};
   plan.health.path = from.health.path;

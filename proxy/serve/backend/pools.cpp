@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/base/contains.hpp"
 #include "core/base/log.hpp"
 #include "proxy/serve/backend/sticky.hpp"
 
@@ -14,7 +15,7 @@ using Ejection = Vitals::Ejection;
 constexpr std::uint32_t retries_always_allowed = 3;
 
 bool was_tried(const std::vector<const Pool*>& tried, const Pool* pool) {
-  return std::find(tried.begin(), tried.end(), pool) != tried.end();
+  return contains(tried, pool);
 }
 
 bool full(const Pool& pool) {
