@@ -77,4 +77,10 @@ function(gatehouse_room name)
   add_library(gatehouse_${name} STATIC ${sources})
   target_link_libraries(gatehouse_${name} PUBLIC ${ROOM_LINKS} PRIVATE ${ROOM_PRIVATE_LINKS})
   gatehouse_options(gatehouse_${name})
+  if(GATEHOUSE_UNITY)
+    # g++ takes what a coroutine keeps for part of a header where the .cpp is included.
+    set_target_properties(gatehouse_${name} PROPERTIES UNITY_BUILD ON)
+    target_compile_options(gatehouse_${name} PRIVATE
+      $<$<CXX_COMPILER_ID:GNU>:-Wno-subobject-linkage>)
+  endif()
 endfunction()
