@@ -56,4 +56,16 @@ Config config_of(const std::string& text, const Machine& machine, Features featu
   return *loaded.config;
 }
 
+void check_rows(const std::vector<Row>& rows, Features features) {
+  const auto joined = [](const std::vector<std::string>& all) {
+    std::string out;
+    for (const std::string& line : all) out += line + "\n";
+    return out;
+  };
+  for (const Row& row : rows) {
+    CAPTURE(std::string(row.name));
+    CHECK(joined(problems(row.text, {}, features)) == joined(row.told));
+  }
+}
+
 }  // namespace gatehouse::config

@@ -27,4 +27,15 @@ std::vector<std::string> warnings(const std::string& text, const Machine& machin
 Config config_of(const std::string& text, const Machine& machine = {},
                  Features features = Features::whole_language);
 
+/// A text and the problems that it is to be told, each as above.
+struct Row {
+  const char* name;
+  const char* text;
+  std::vector<std::string> told;
+};
+void check_rows(const std::vector<Row>& rows, Features features);
+
+/// Enough of a site for a text whose mistake is elsewhere.
+inline constexpr const char* good_site = "[[site]]\nhosts = \"a.example\"\nbackend = \"unix:/b\"\n";
+
 }  // namespace gatehouse::config
