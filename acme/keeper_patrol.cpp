@@ -11,7 +11,7 @@ namespace {
 using namespace std::chrono_literals;
 using config::TlsMode;
 
-constexpr std::chrono::seconds first_pause = 2min;
+constexpr std::chrono::seconds first_patrol = 2min;
 constexpr std::chrono::seconds patrol_pause = 1h;
 constexpr double pause_spread = 0.2;  // processes that share the storage do not go together
 constexpr std::size_t batch_size = 200;
@@ -27,7 +27,7 @@ bool falls_due(const CertificateMeta& meta, double share, Wall now) {
 }  // namespace
 
 awaitable<void> Keeper::patrol() {
-  std::chrono::seconds next = first_pause;
+  std::chrono::seconds next = first_patrol;
   for (;;) {
     const Steady until = parts_.clock.steady() + spread(next, pause_spread, parts_.entropy);
     co_await parts_.clock.sleep_until(until);

@@ -18,11 +18,6 @@
 namespace gatehouse::config::detail {
 namespace {
 
-Error wrong(std::string_view text, std::string_view wanted) {
-  return Error(Fault::bad_message, Side::self,
-               "cannot be '" + std::string(text.substr(0, 80)) + "': " + std::string(wanted));
-}
-
 bool ascii(std::string_view text) {
   return std::all_of(text.begin(), text.end(), [](char c) { return (c & 0x80) == 0; });
 }

@@ -11,11 +11,6 @@
 namespace gatehouse::config::detail {
 namespace {
 
-Error wrong(std::string_view text, std::string_view wanted) {
-  return Error(Fault::bad_message, Side::self,
-               "cannot be '" + std::string(text.substr(0, 80)) + "': " + std::string(wanted));
-}
-
 struct Unit {
   std::string_view name;
   std::uint64_t size;
@@ -65,6 +60,11 @@ std::string shortest(double number) {
 }
 
 }  // namespace
+
+Error wrong(std::string_view text, std::string_view wanted) {
+  return Error(Fault::bad_message, Side::self,
+               "cannot be '" + std::string(text.substr(0, 80)) + "': " + std::string(wanted));
+}
 
 Result<Duration> parse_duration(std::string_view text) {
   constexpr std::uint64_t ten_years = 3650ULL * 86'400'000;

@@ -1,5 +1,6 @@
 #include "acme/store/private_files.hpp"
 
+#include "acme/store/detail/layout.hpp"
 #include "core/base/bytes.hpp"
 
 namespace gatehouse::acme {
@@ -13,8 +14,6 @@ std::string octal(std::uint32_t mode) {
     digits[at] = static_cast<char>('0' + (mode & 7U));
   return digits;
 }
-
-bool missing(const Error& error) { return error.fault() == Fault::not_found; }
 
 }  // namespace
 

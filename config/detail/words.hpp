@@ -11,6 +11,9 @@
 /// error whose detail continues the sentence "'KEY' …".
 namespace gatehouse::config::detail {
 
+/// "… cannot be 'TEXT': WANTED"
+Error wrong(std::string_view text, std::string_view wanted);
+
 Result<Duration> parse_duration(std::string_view text);
 std::string write_duration(Duration span);
 Result<std::uint64_t> parse_size(std::string_view text);

@@ -84,6 +84,13 @@ std::string hex(std::string_view octets) {
   return out;
 }
 
+int hex_digit(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  return -1;
+}
+
 Result<std::string> from_hex(std::string_view text) {
   if (text.size() % 2 != 0) return bad("hex text of odd length");
   std::string out;
@@ -91,7 +98,7 @@ Result<std::string> from_hex(std::string_view text) {
   for (std::size_t i = 0; i < text.size(); i += 2) {
     int byte = 0;
     for (const char c : text.substr(i, 2)) {
-      const int v = value_of(to_lower(c), "0123456789abcdef");
+      const int v = hex_digit(c);
       if (v < 0) return bad("octet that is no hex digit");
       byte = byte * 16 + v;
     }

@@ -18,6 +18,8 @@ std::string base64(std::string_view octets);
 Result<std::string> from_base64_lenient(std::string_view text);
 std::string hex(std::string_view octets);
 Result<std::string> from_hex(std::string_view text);
+/// The value of a hex digit in either case; -1: it is none.
+int hex_digit(char c);
 
 /// ASCII only, locale never asked.
 char to_lower(char c);

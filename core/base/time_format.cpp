@@ -21,7 +21,7 @@ tm utc(Wall when) {
   return parts;
 }
 
-Error bad(std::string_view text) {
+Error no_date(std::string_view text) {
   return Error(Fault::bad_message, Side::self,
                "not a date: '" + std::string(text.substr(0, 64)) + "'");
 }
@@ -50,9 +50,9 @@ Result<Wall> from_parts(int year, int month, int day, int hour, int minute, int 
   const year_month_day date{std::chrono::year(year),
                             std::chrono::month(static_cast<unsigned>(month)),
                             std::chrono::day(static_cast<unsigned>(day))};
-  if (year < 0 || month < 1 || day < 1 || !date.ok()) return bad(text);
+  if (year < 0 || month < 1 || day < 1 || !date.ok()) return no_date(text);
   if (hour < 0 || hour > 23 || minute < 0 || minute > 59 || second < 0 || second > 60) {
-    return bad(text);
+    return no_date(text);
   }
   return nearest_wall(sys_days(date).time_since_epoch() + hours(hour) + minutes(minute) +
                       seconds(second));
@@ -97,7 +97,7 @@ Result<Wall> parse_rfc3339(std::string_view text) {
   const int minute = take_number(rest, 2);
   const bool colon2 = take(rest, ':');
   const int second = take_number(rest, 2);
-  if (!dash || !dash2 || !tee || !colon || !colon2) return bad(text);
+  if (!dash || !dash2 || !tee || !colon || !colon2) return no_date(text);
   auto when = from_parts(year, month, day, hour, minute, second, text);
   if (!when) return when;
   if (take(rest, '.')) {
@@ -109,11 +109,11 @@ Result<Wall> parse_rfc3339(std::string_view text) {
       rest.remove_prefix(1);
       ++digits;
     }
-    if (digits == 0) return bad(text);
+    if (digits == 0) return no_date(text);
     *when += std::chrono::duration_cast<Wall::duration>(std::chrono::nanoseconds(fraction));
   }
-  if (take(rest, 'Z')) return rest.empty() ? when : Result<Wall>(bad(text));
-  if (rest.empty() || (rest[0] != '+' && rest[0] != '-')) return bad(text);
+  if (take(rest, 'Z')) return rest.empty() ? when : Result<Wall>(no_date(text));
+  if (rest.empty() || (rest[0] != '+' && rest[0] != '-')) return no_date(text);
   const int sign = rest[0] == '-' ? -1 : 1;
   rest.remove_prefix(1);
   const int off_hour = take_number(rest, 2);
@@ -121,7 +121,7 @@ Result<Wall> parse_rfc3339(std::string_view text) {
   const int off_minute = take_number(rest, 2);
   if (off_hour < 0 || off_hour > 23 || !off_colon || off_minute < 0 || off_minute > 59 ||
       !rest.empty()) {
-    return bad(text);
+    return no_date(text);
   }
   return *when - sign * (std::chrono::hours(off_hour) + std::chrono::minutes(off_minute));
 }
@@ -149,7 +149,7 @@ int month_named(std::string_view text) {
 /// "01:40:00" and all before and after it.
 Result<Wall> from_texts(std::string_view year, std::string_view month, std::string_view day,
                         std::string_view time, std::string_view whole) {
-  if (time.size() != 8 || time[2] != ':' || time[5] != ':') return bad(whole);
+  if (time.size() != 8 || time[2] != ':' || time[5] != ':') return no_date(whole);
   const auto number = [](std::string_view digits) { return take_number(digits, digits.size()); };
   return from_parts(number(year), month_named(month), number(day), number(time.substr(0, 2)),
                     number(time.substr(3, 2)), number(time.substr(6)), whole);
@@ -160,7 +160,7 @@ Result<Wall> parse_rfc850_date(std::string_view text, std::size_t comma) {
   const std::string_view rest = text.substr(comma);
   if (rest.size() != 24 || !rest.starts_with(", ") || !rest.ends_with(" GMT") || rest[4] != '-' ||
       rest[8] != '-' || rest[11] != ' ') {
-    return bad(text);
+    return no_date(text);
   }
   const std::string_view year = rest.substr(9, 2);
   const std::string century = year >= "70" ? "19" : "20";
@@ -170,7 +170,7 @@ Result<Wall> parse_rfc850_date(std::string_view text, std::size_t comma) {
 
 /// "Sun Nov  6 08:49:37 1994"
 Result<Wall> parse_asctime_date(std::string_view text) {
-  if (text[3] != ' ' || text[7] != ' ' || text[10] != ' ' || text[19] != ' ') return bad(text);
+  if (text[3] != ' ' || text[7] != ' ' || text[10] != ' ' || text[19] != ' ') return no_date(text);
   const std::string_view day = text[8] == ' ' ? text.substr(9, 1) : text.substr(8, 2);
   return from_texts(text.substr(20, 4), text.substr(4, 3), day, text.substr(11, 8), text);
 }
@@ -180,13 +180,13 @@ Result<Wall> parse_asctime_date(std::string_view text) {
 Result<Wall> parse_http_date(std::string_view text) {
   const std::size_t comma = text.find(',');
   if (comma == std::string_view::npos) {
-    return text.size() == 24 ? parse_asctime_date(text) : Result<Wall>(bad(text));
+    return text.size() == 24 ? parse_asctime_date(text) : Result<Wall>(no_date(text));
   }
   if (comma > 3) return parse_rfc850_date(text, comma);
   // "Sat, 21 Nov 2026 01:40:00 GMT": fixed width.
   if (text.size() != 29 || !text.ends_with(" GMT") || text.substr(3, 2) != ", " || text[7] != ' ' ||
       text[11] != ' ' || text[16] != ' ') {
-    return bad(text);
+    return no_date(text);
   }
   return from_texts(text.substr(12, 4), text.substr(8, 3), text.substr(5, 2), text.substr(17, 8),
                     text);

@@ -8,7 +8,7 @@
 namespace gatehouse {
 namespace {
 
-Error bad(std::string_view text, std::string_view why) {
+Error bad_url(std::string_view text, std::string_view why) {
   return Error(Fault::bad_message, Side::self,
                "'" + std::string(text.substr(0, 128)) + "' " + std::string(why));
 }
@@ -24,7 +24,7 @@ Result<HostPort> HostPort::parse(std::string_view text, std::uint16_t fallback) 
     host = text.substr(0, colon);
     port = text.substr(colon + 1);
     if (host.find(':') != std::string_view::npos && host.front() != '[') {
-      return bad(text, "has an IPv6 address without brackets");
+      return bad_url(text, "has an IPv6 address without brackets");
     }
   }
   auto normal = normal_host(host);
@@ -33,7 +33,7 @@ Result<HostPort> HostPort::parse(std::string_view text, std::uint16_t fallback) 
   if (!port.empty()) {
     const auto [end, failed] = std::from_chars(port.data(), port.data() + port.size(), value);
     if (failed != std::errc() || end != port.data() + port.size() || value < 1 || value > 65535) {
-      return bad(text, "has a port that is not 1 to 65535");
+      return bad_url(text, "has a port that is not 1 to 65535");
     }
   }
   HostPort out;
@@ -45,18 +45,20 @@ Result<HostPort> HostPort::parse(std::string_view text, std::uint16_t fallback) 
 Result<Url> Url::parse(std::string_view text) {
   Url url;
   const std::size_t mark = text.find("://");
-  if (mark == std::string_view::npos) return bad(text, "is no absolute URL");
+  if (mark == std::string_view::npos) return bad_url(text, "is no absolute URL");
   url.scheme = to_lower(text.substr(0, mark));
-  if (url.scheme != "http" && url.scheme != "https") return bad(text, "is neither http nor https");
+  if (url.scheme != "http" && url.scheme != "https")
+    return bad_url(text, "is neither http nor https");
   std::string_view rest = text.substr(mark + 3);
   for (const char c : rest) {
     const auto byte = static_cast<unsigned char>(c);
-    if (byte <= 0x20 || byte >= 0x7F) return bad(text, "has an octet that no URL may have");
+    if (byte <= 0x20 || byte >= 0x7F) return bad_url(text, "has an octet that no URL may have");
   }
   rest = rest.substr(0, rest.find('#'));
   const std::size_t path = rest.find_first_of("/?");
   const std::string_view authority = rest.substr(0, path);
-  if (authority.find('@') != std::string_view::npos) return bad(text, "carries user information");
+  if (authority.find('@') != std::string_view::npos)
+    return bad_url(text, "carries user information");
   auto at = HostPort::parse(authority, url.scheme == "https" ? 443 : 80);
   if (!at) return at.error();
   url.host = std::move(at->host);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/base/bytes.hpp"
 #include "core/http/header_rules.hpp"
 
 namespace gatehouse::http {
@@ -13,13 +14,6 @@ constexpr std::size_t most_extension_bytes = 16 * 1024;
 // Past the free part, framing may be 16 times the data and no more.
 constexpr std::uint64_t free_overhead = 64 * 1024;
 constexpr std::uint64_t most_overhead_ratio = 16;
-
-int hex_digit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
 
 }  // namespace
 

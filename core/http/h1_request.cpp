@@ -9,10 +9,6 @@
 namespace gatehouse::http {
 namespace {
 
-Refusal refuse(int status, std::string_view reason, std::string_view seen = {}) {
-  return {status, reason, log::escaped(seen, 64)};
-}
-
 // --- framing (RFC 9112 §6) ----------------------------------------------------------------------
 
 Refusal decide_request_length(RequestHead& head) {
@@ -33,10 +29,6 @@ Refusal decide_request_length(RequestHead& head) {
     head.length = BodyLength::counted(framing.length);
   }
   return {};
-}
-
-bool may_have_body(const BodyLength& length) {
-  return length.kind == BodyLength::Kind::streamed || length.bytes > 0;
 }
 
 // --- request line (RFC 9112 §3) -----------------------------------------------------------------
@@ -165,7 +157,7 @@ Refusal read_expect(RequestHead& head) {
       return refuse(417, "expect", line.value);
     }
   }
-  head.expects_continue = lines == 1 && may_have_body(head.length);
+  head.expects_continue = lines == 1 && head.length.expected();
   return {};
 }
 
@@ -187,7 +179,7 @@ Refusal read_upgrade(RequestHead& head) {
   if (!key || !is_websocket_key(*key) || head.fields.count("sec-websocket-key") != 1) return {};
   if (!version || !is_websocket_version(*version)) return {};
   if (head.fields.count("sec-websocket-version") != 1) return {};
-  if (may_have_body(head.length)) return refuse(400, "upgrade_with_body");
+  if (head.length.expected()) return refuse(400, "upgrade_with_body");
   head.websocket = true;
   return {};
 }

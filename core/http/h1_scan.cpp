@@ -27,6 +27,10 @@ void HeadScanner::reset() {
   refusal_ = {};
 }
 
+Refusal refuse(int status, std::string_view reason, std::string_view seen) {
+  return {status, reason, log::escaped(seen, 64)};
+}
+
 HeadScanner::State HeadScanner::refuse(int status, std::string_view reason) {
   refusal_.status = status;
   refusal_.reason = reason;

@@ -18,6 +18,8 @@ struct Refusal {
 
   explicit operator bool() const { return status != 0; }
 };
+/// `seen`: what was found, as it was sent; the log gets its beginning.
+Refusal refuse(int status, std::string_view reason, std::string_view seen = {});
 
 struct HeadLimits {
   std::size_t header_bytes = 32 * 1024;  // start line and fields together

@@ -16,10 +16,6 @@ constexpr std::size_t field_overhead = 32;
 constexpr std::size_t bomb_factor = 16;
 constexpr std::size_t crumbs_per_field = 5;
 
-Refusal refuse(int status, std::string_view reason, std::string_view seen = {}) {
-  return {status, reason, log::escaped(seen, 64)};
-}
-
 /// RFC 9113 §8.2.2.
 bool is_connection_specific(std::string_view name) {
   return name == "connection" || name == "proxy-connection" || name == "keep-alive" ||
@@ -35,10 +31,6 @@ bool parse_length(std::string_view digits, std::uint64_t& into) {
   if (digits.empty() || digits.size() > 18) return false;
   const auto [end, ec] = std::from_chars(digits.data(), digits.data() + digits.size(), into);
   return ec == std::errc() && end == digits.data() + digits.size();
-}
-
-bool may_have_body(const BodyLength& length) {
-  return length.kind == BodyLength::Kind::streamed || length.bytes > 0;
 }
 
 }  // namespace
@@ -164,7 +156,7 @@ Refusal H2Block::request(Scheme scheme_of_connection, End end, std::string_view 
   if (auto refusal = body_length(end, into.length)) return refusal;
   if (end == End::last && into.length.bytes > 0) return refuse(400, "content_length");
   if (auto refusal = judge_expect(into)) return refusal;
-  into.expects_continue = into.expects_continue && may_have_body(into.length);
+  into.expects_continue = into.expects_continue && into.length.expected();
   into.accepts_trailers = list_has(into.fields, "te", "trailers");
   into.websocket = connect;
   if (connect) {

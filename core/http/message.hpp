@@ -75,6 +75,9 @@ struct BodyLength {
   Kind kind = Kind::none;
   std::uint64_t bytes = 0;
 
+  /// False: there is none, or an empty one.
+  bool expected() const { return kind >= Kind::streamed || bytes > 0; }
+
   static BodyLength none() { return {}; }
   static BodyLength counted(std::uint64_t n) { return {Kind::counted, n}; }
   static BodyLength streamed() { return {Kind::streamed, 0}; }

@@ -6,7 +6,7 @@
 namespace gatehouse::tls {
 namespace {
 
-constexpr std::string_view doing = "certificate request";
+constexpr std::string_view this_request = "certificate request";
 
 }  // namespace
 
@@ -23,16 +23,16 @@ Result<std::string> make_certificate_request(const std::vector<std::string>& nam
   };
   // SEQUENCE { INTEGER 5 }: status_request.
   constexpr std::string_view status_request("\x30\x03\x02\x01\x05", 5);
-  if (!add(detail::oid_alt_names, *alt_names)) return openssl_error(doing);
+  if (!add(detail::oid_alt_names, *alt_names)) return openssl_error(this_request);
   if (must_staple == MustStaple::yes && !add(detail::oid_tls_feature, status_request)) {
-    return openssl_error(doing);
+    return openssl_error(this_request);
   }
   const RequestHandle request(X509_REQ_new());
   if (!request || X509_REQ_set_version(request.get(), X509_REQ_VERSION_1) != 1 ||
       X509_REQ_set_pubkey(request.get(), key.handle()) != 1 ||
       X509_REQ_add_extensions(request.get(), extensions.get()) != 1 ||
       X509_REQ_sign(request.get(), key.handle(), signing_digest(key.type())) <= 0) {
-    return openssl_error(doing);
+    return openssl_error(this_request);
   }
   return der<i2d_X509_REQ>(request.get());
 }

@@ -23,7 +23,7 @@ constexpr std::array names{
     Named{KeyType::rsa4096, "rsa4096"}, Named{KeyType::rsa_other, "rsa"},
 };
 
-Error bad(std::string detail) {
+Error bad_key(std::string detail) {
   return Error(Fault::bad_message, Side::self, "private key: " + std::move(detail));
 }
 
@@ -40,7 +40,8 @@ Result<KeyType> type_of(EVP_PKEY* key) {
         case 4096:
           return KeyType::rsa4096;
         default:
-          if (EVP_PKEY_get_bits(key) < 2048) return bad("RSA of less than 2048 bits is not safe");
+          if (EVP_PKEY_get_bits(key) < 2048)
+            return bad_key("RSA of less than 2048 bits is not safe");
           return KeyType::rsa_other;
       }
     case EVP_PKEY_EC: {
@@ -51,10 +52,10 @@ Result<KeyType> type_of(EVP_PKEY* key) {
       if (curve == SN_X9_62_prime256v1 || curve == "P-256") return KeyType::p256;
       if (curve == SN_secp384r1 || curve == "P-384") return KeyType::p384;
       if (curve == SN_secp521r1 || curve == "P-521") return KeyType::p521;
-      return bad("curve '" + std::string(curve) + "' is none that TLS clients know");
+      return bad_key("curve '" + std::string(curve) + "' is none that TLS clients know");
     }
     default:
-      return bad("neither ECDSA, RSA nor Ed25519");
+      return bad_key("neither ECDSA, RSA nor Ed25519");
   }
 }
 
@@ -147,11 +148,11 @@ Result<PrivateKey> PrivateKey::from_pem(std::string_view pem) {
   auto key = shared(PEM_read_bio_PrivateKey(bio.get(), nullptr, no_passphrase, nullptr));
   if (!key) {
     ERR_clear_error();
-    if (pem.find("ENCRYPTED") != std::string_view::npos) return bad("is encrypted");
+    if (pem.find("ENCRYPTED") != std::string_view::npos) return bad_key("is encrypted");
     if (pem.find("PRIVATE KEY-----") == std::string_view::npos) {
-      return bad("no 'PRIVATE KEY' block in the text");
+      return bad_key("no 'PRIVATE KEY' block in the text");
     }
-    return bad("the block is damaged");
+    return bad_key("the block is damaged");
   }
   auto type = type_of(key.get());
   if (!type) return type.error();
@@ -187,26 +188,26 @@ PublicMembers PrivateKey::public_members() const {
 }
 
 Result<std::string> PrivateKey::sign_es256_raw(std::string_view message) const {
-  if (type_ != KeyType::p256) return bad("ES256 needs a p256 key");
+  if (type_ != KeyType::p256) return bad_key("ES256 needs a p256 key");
   auto signature = sign(key_.get(), EVP_sha256(), message);
   if (!signature) return signature.error();
   return ecdsa_raw(*signature, 32);
 }
 
 Result<std::string> PrivateKey::sign_es384_raw(std::string_view message) const {
-  if (type_ != KeyType::p384) return bad("ES384 needs a p384 key");
+  if (type_ != KeyType::p384) return bad_key("ES384 needs a p384 key");
   auto signature = sign(key_.get(), EVP_sha384(), message);
   if (!signature) return signature.error();
   return ecdsa_raw(*signature, 48);
 }
 
 Result<std::string> PrivateKey::sign_rs256(std::string_view message) const {
-  if (!is_rsa(type_)) return bad("RS256 needs an RSA key");
+  if (!is_rsa(type_)) return bad_key("RS256 needs an RSA key");
   return sign(key_.get(), EVP_sha256(), message);
 }
 
 Result<std::string> PrivateKey::sign_ed25519(std::string_view message) const {
-  if (type_ != KeyType::ed25519) return bad("EdDSA needs an ed25519 key");
+  if (type_ != KeyType::ed25519) return bad_key("EdDSA needs an ed25519 key");
   return sign(key_.get(), nullptr, message);
 }
 

@@ -12,7 +12,7 @@ namespace {
 constexpr std::size_t secret_octets = 32;
 constexpr std::size_t kept_for_decryption = 2;
 
-Error bad(std::string detail) {
+Error bad_keys(std::string detail) {
   return Error(Fault::bad_message, Side::self, "ticket keys: " + std::move(detail));
 }
 
@@ -99,11 +99,11 @@ Result<std::vector<TicketKeys::Key>> TicketKeys::parse(std::string_view text) {
     text.remove_prefix(std::min(end + 1, text.size()));
     if (line.empty()) continue;
     const std::size_t gap = line.find(' ');
-    if (gap == std::string_view::npos) return bad("a line is not 'date secret'");
+    if (gap == std::string_view::npos) return bad_keys("a line is not 'date secret'");
     auto from = parse_rfc3339(line.substr(0, gap));
-    if (!from) return bad("a date is unreadable");
+    if (!from) return bad_keys("a date is unreadable");
     auto secret = from_base64url(line.substr(gap + 1));
-    if (!secret || secret->size() != secret_octets) return bad("a secret has not 32 octets");
+    if (!secret || secret->size() != secret_octets) return bad_keys("a secret has not 32 octets");
     keys.push_back(Key{*from, std::move(*secret)});
   }
   std::sort(keys.begin(), keys.end(), [](const Key& a, const Key& b) { return a.from < b.from; });

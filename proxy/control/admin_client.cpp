@@ -14,7 +14,7 @@
 namespace gatehouse::control {
 namespace {
 
-constexpr std::chrono::seconds patience{120};  // a reload may read many files
+constexpr std::chrono::seconds answer_patience{120};  // a reload may read many files
 constexpr std::size_t most_octets = 256 * 1024 * 1024;
 
 struct Question {
@@ -59,7 +59,7 @@ awaitable<Result<AdminAnswer>> ask(Bench& bench, const Question& question) {
     target.host = question.where.host;
     target.port = question.where.port;
   }
-  const Steady deadline = bench.clock.steady() + patience;
+  const Steady deadline = bench.clock.steady() + answer_patience;
   auto stream = co_await bench.dialer.dial(std::move(target), deadline, bench.wheel, Side::server);
   if (!stream) co_return nobody(question.where, stream.error());
   (*stream)->deadline(net::Want::read, deadline);

@@ -29,7 +29,7 @@ std::string credentials(const config::Site& site) {
   return text;
 }
 
-Named sites(const config::Config& config) {
+Named named_sites(const config::Config& config) {
   Named named;
   for (const config::Site& site : config.sites) {
     const auto keep = [&](const config::Config&, config::Config& part) {
@@ -89,7 +89,7 @@ void compare(const char* kind, const Named& before, const Named& after,
 Changes compare(const config::Config& before, const config::Config& after) {
   Changes changes;
   compare("listener", listeners(before), listeners(after), changes.applied);
-  compare("site", sites(before), sites(after), changes.applied);
+  compare("site", named_sites(before), named_sites(after), changes.applied);
   compare("backend", backends(before), backends(after), changes.applied);
   const auto whole = [&](const char* name, auto keep) {
     if (printed(before, keep) != printed(after, keep)) {

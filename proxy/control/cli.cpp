@@ -12,6 +12,7 @@
 #include "core/base/log.hpp"
 #include "core/tls/version.hpp"
 #include "proxy/control/config_file.hpp"
+#include "proxy/control/fail.hpp"
 #include "proxy/control/password.hpp"
 #include "proxy/control/process.hpp"
 #include "proxy/control/remote.hpp"
@@ -22,11 +23,6 @@ namespace gatehouse::control {
 namespace {
 
 using Command = Invocation::Command;
-
-int fail(const std::string& message, int status = 1) {
-  std::cerr << "gatehouse: " << message << '\n';
-  return status;
-}
 
 /// Loads what the command line names, or says what is wrong and with which exit status.
 struct Opened {
@@ -231,7 +227,8 @@ int print_version(const Invocation& asked) {
     return 0;
   }
   std::cout << "gatehouse " GATEHOUSE_VERSION "\n"
-            << openssl << "\nBoost " << boost << "\nbuilt with " << compiler << "\nprotocols: h1 h2\n";
+            << openssl << "\nBoost " << boost << "\nbuilt with " << compiler
+            << "\nprotocols: h1 h2\n";
   return 0;
 }
 

@@ -16,7 +16,7 @@ using net::ServiceRecord;
 using serve::backend::Plan;
 using serve::backend::ServicePlan;
 
-constexpr auto patience = 10s;
+constexpr auto lookup_patience = 10s;
 constexpr std::chrono::milliseconds after_failure = 5s;
 constexpr std::chrono::milliseconds shortest_hold = 1s;
 
@@ -113,7 +113,7 @@ awaitable<void> Discovery::watch(Discovery& discovery, std::shared_ptr<Service> 
   Clock& clock = discovery.parts_.clock;
   for (;;) {
     auto asking = discovery.parts_.resolver.services(service->name);
-    const Steady deadline = clock.steady() + patience;
+    const Steady deadline = clock.steady() + lookup_patience;
     auto answer = co_await net::within(clock, deadline, Side::server, std::move(asking));
     if (service->gone) co_return;
     const auto holds = discovery.heard(*service, std::move(answer));

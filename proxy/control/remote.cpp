@@ -7,6 +7,7 @@
 #include "proxy/control/admin_client.hpp"
 #include "proxy/control/admin_token.hpp"
 #include "proxy/control/config_file.hpp"
+#include "proxy/control/fail.hpp"
 #include "proxy/control/table.hpp"
 
 namespace gatehouse::control {
@@ -14,11 +15,6 @@ namespace {
 
 using nlohmann::json;
 using Command = Invocation::Command;
-
-int fail(const std::string& message, int status = 1) {
-  std::cerr << "gatehouse: " << message << '\n';
-  return status;
-}
 
 struct Reach {
   AdminAddress address;

@@ -57,7 +57,7 @@ json as_json(const acme::CertificateStatus& certificate) {
           {"attempts", certificate.attempts}};
 }
 
-json sites(const config::Config& config) {
+json site_list(const config::Config& config) {
   json list = json::array();
   for (const config::Site& site : config.sites) {
     list.push_back({{"hosts", site.hosts},
@@ -177,7 +177,7 @@ awaitable<AdminReply> Service::status() {
       {"data_dir", config().server.data_dir},
       {"workers", workers_->size()},
       {"listeners", listeners},
-      {"sites", sites(config())},
+      {"sites", site_list(config())},
       {"backends", backends(*health_, loads, clock_.steady())},
       {"services", services(*discovery_)},
       {"certificates", states},

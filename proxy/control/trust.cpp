@@ -21,7 +21,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-Error failed(const std::string& doing, int code) {
+Error not_done(const std::string& doing, int code) {
   std::string text = doing + ": " + std::strerror(code);
   if (code == EACCES || code == EPERM) text += "; this needs root (try sudo)";
   return Error(Fault::io, Side::self, std::move(text));
@@ -32,7 +32,7 @@ Result<std::optional<std::string>> whole_file(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   if (!file && errno == ENOENT) return std::optional<std::string>();
   std::string text(std::istreambuf_iterator<char>(file), {});
-  if (!file.is_open() || file.bad()) return failed(path, errno);
+  if (!file.is_open() || file.bad()) return not_done(path, errno);
   return std::optional<std::string>(std::move(text));
 }
 
@@ -40,7 +40,7 @@ Result<std::optional<std::string>> whole_file(const std::string& path) {
 Result<void> place(const std::string& path, const std::string& text) {
   std::string making = path + ".XXXXXX";
   const int fd = ::mkostemp(making.data(), O_CLOEXEC);
-  if (fd < 0) return failed(path, errno);
+  if (fd < 0) return not_done(path, errno);
   const bool written = ::write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size()) &&
                        ::fchmod(fd, 0644) == 0 && ::fsync(fd) == 0;
   int code = written ? 0 : errno;
@@ -48,7 +48,7 @@ Result<void> place(const std::string& path, const std::string& text) {
   if (code == 0 && ::rename(making.c_str(), path.c_str()) != 0) code = errno;
   if (code == 0) return {};
   ::unlink(making.c_str());
-  return failed(path, code);
+  return not_done(path, code);
 }
 
 Result<void> run_update(const TrustStore& store) {
@@ -63,10 +63,10 @@ Result<void> run_update(const TrustStore& store) {
   const int code =
       ::posix_spawnp(&child, arguments.front(), &actions, nullptr, arguments.data(), environ);
   ::posix_spawn_file_actions_destroy(&actions);
-  if (code != 0) return failed(store.update.front(), code);
+  if (code != 0) return not_done(store.update.front(), code);
   int status = 0;
   while (::waitpid(child, &status, 0) < 0) {
-    if (errno != EINTR) return failed(store.update.front(), errno);
+    if (errno != EINTR) return not_done(store.update.front(), errno);
   }
   if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
     return Error(Fault::io, Side::self,
@@ -132,7 +132,7 @@ Result<Trusted> trust(const TrustStore& store, const std::string& root_pem) {
 Result<bool> untrust(const TrustStore& store) {
   if (::unlink(store.file().c_str()) != 0) {
     if (errno == ENOENT) return false;
-    return failed(store.file(), errno);
+    return not_done(store.file(), errno);
   }
   const auto updated = run_update(store);
   if (!updated) return updated.error();

@@ -10,7 +10,6 @@ namespace gatehouse::serve {
 namespace {
 
 using namespace std::chrono_literals;
-using Job = std::function<void(Worker&)>;
 using Sockets = std::map<std::string, std::vector<net::ListenSocket>>;
 
 constexpr auto drain_look = 50ms;
@@ -117,9 +116,9 @@ awaitable<void> Listeners::apply(Opened opened, std::shared_ptr<const Snapshot> 
     log::info("listener opened", {{"address", address}, {"port", sockets.front().port()}});
   }
   listen_on_all(opened.by_address);
-  const Job begin = [&](Worker& worker) { begin_listening(worker, opened.by_address); };
+  const Workers::Job begin = [&](Worker& worker) { begin_listening(worker, opened.by_address); };
   co_await workers_.on_each(begin);
-  const Job end = [&](Worker& worker) { end_listening(worker, gone); };
+  const Workers::Job end = [&](Worker& worker) { end_listening(worker, gone); };
   co_await workers_.on_each(end);
   for (const std::string& address : gone) {
     open_.erase(address);
@@ -141,14 +140,14 @@ std::vector<Listeners::Open> Listeners::open_addresses() const {
 }
 
 awaitable<std::size_t> Listeners::drain(Clock& clock, const Steady& deadline) {
-  const Job begin = [](Worker& worker) { begin_drain(worker); };
+  const Workers::Job begin = [](Worker& worker) { begin_drain(worker); };
   co_await workers_.on_each(begin);
   open_.clear();
   for (;;) {
     const Counters now = co_await workers_.counters();
     if (now.open == 0) co_return 0;
     if (clock.steady() >= deadline) {
-      const Job cut = [](Worker& worker) { worker.cut_connections(); };
+      const Workers::Job cut = [](Worker& worker) { worker.cut_connections(); };
       co_await workers_.on_each(cut);
       co_return now.open;
     }

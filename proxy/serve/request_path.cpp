@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "core/base/bytes.hpp"
+
 namespace gatehouse::serve {
 namespace {
 
@@ -27,13 +29,6 @@ bool unreserved(int octet) {
 }
 
 bool separates(int octet) { return octet == '/' || octet == '\\' || octet == ';' || octet == '%'; }
-
-int nibble(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
 
 /// Undoes escapes of unreserved octets; says what is doubtful about the others.
 void undo_escapes(std::string_view path, std::string& out, RequestPath& about) {
@@ -107,8 +102,8 @@ void resolve_segments(std::string& path, Empty empty) {
 
 int escaped_octet(std::string_view text, std::size_t at) {
   if (text.size() - at < 3 || text[at] != '%') return -1;
-  const int high = nibble(text[at + 1]);
-  const int low = nibble(text[at + 2]);
+  const int high = hex_digit(text[at + 1]);
+  const int low = hex_digit(text[at + 2]);
   return high < 0 || low < 0 ? -1 : high * 16 + low;
 }
 

@@ -17,7 +17,7 @@ using backend::Lease;
 using net::Want;
 using Kind = backend::Choice::Kind;
 
-constexpr auto farewell_patience = 2s;
+constexpr auto alert_patience = 2s;
 
 /// The way to a server for one connection: the one that the policy chooses, or others when that
 /// cannot be reached. Its place at the server is taken as long as this lives.
@@ -159,7 +159,7 @@ awaitable<Result<void>> Transaction::carry_octets(net::Stream& client, std::stri
   if (!lease) {
     // The handshake was never ours, and yet a word is better than silence.
     const std::string alert = tls::plain_alert(static_cast<std::uint8_t>(Alert::internal_error));
-    client.deadline(Want::write, worker_.clock.steady() + farewell_patience);
+    client.deadline(Want::write, worker_.clock.steady() + alert_patience);
     const auto told = co_await client.write(alert);
     if (told) client.shutdown_write();
     co_return lease.error();

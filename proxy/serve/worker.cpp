@@ -43,7 +43,7 @@ void rethrow_nothing(std::exception_ptr failure) {
   if (failure) log::error("worker could not wind up");
 }
 
-awaitable<void> call(Worker& worker, const std::function<void(Worker&)>& job) {
+awaitable<void> call(Worker& worker, const Workers::Job& job) {
   job(worker);
   co_return;
 }
@@ -139,7 +139,7 @@ void Workers::stop() {
   threads_.clear();
 }
 
-awaitable<void> Workers::on_each(std::function<void(Worker&)> job) {
+awaitable<void> Workers::on_each(Job job) {
   for (auto& worker : workers_) {
     if (threads_.empty()) {
       job(*worker);
@@ -152,7 +152,7 @@ awaitable<void> Workers::on_each(std::function<void(Worker&)> job) {
 
 awaitable<void> Workers::publish(std::shared_ptr<const Snapshot> next,
                                  std::shared_ptr<const backend::Plans> plans) {
-  const std::function<void(Worker&)> job = [next, plans](Worker& worker) {
+  const Job job = [next, plans](Worker& worker) {
     worker.pools->reconcile(plans ? *plans : next->backends());
     if (worker.listening) worker.listening->change_over(*next);
     worker.snapshot.put(next);
@@ -161,15 +161,13 @@ awaitable<void> Workers::publish(std::shared_ptr<const Snapshot> next,
 }
 
 awaitable<void> Workers::publish(std::shared_ptr<const backend::Plans> plans) {
-  const std::function<void(Worker&)> job = [plans](Worker& worker) {
-    worker.pools->reconcile(*plans);
-  };
+  const Job job = [plans](Worker& worker) { worker.pools->reconcile(*plans); };
   co_await on_each(job);
 }
 
 awaitable<Counters> Workers::counters() {
   Counters sum;
-  const std::function<void(Worker&)> job = [&sum](Worker& worker) {
+  const Job job = [&sum](Worker& worker) {
     using State = LiveConnections::State;
     sum += worker.counters;  // one worker after the other: on_each() waits for each
     sum.open += worker.connections.count();

@@ -130,6 +130,8 @@ class Worker {
 /// All workers and their threads. Made, started and stopped on the control thread.
 class Workers {
  public:
+  using Job = std::function<void(Worker&)>;
+
   /// `count` 0: one per CPU this process may use.
   Workers(unsigned count, const Surroundings& around);
   /// Stops and joins.
@@ -147,7 +149,7 @@ class Workers {
 
   /// Runs `job` on every worker's thread, one after the other; returns when all have done it. Must
   /// not throw. Before start() and after stop() it runs here and now.
-  awaitable<void> on_each(std::function<void(Worker&)> job);
+  awaitable<void> on_each(Job job);
   /// Posts the snapshot to every worker and waits until each has it. `plans`: its backends with all
   /// servers that were found for them; null: they are as they stand in it.
   awaitable<void> publish(std::shared_ptr<const Snapshot> next,

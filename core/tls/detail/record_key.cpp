@@ -14,7 +14,7 @@ namespace {
 
 using MacContext = std::unique_ptr<EVP_MAC_CTX, FreedBy<EVP_MAC_CTX_free>>;
 
-constexpr std::size_t suites = 3;
+constexpr std::size_t suite_count = 3;
 constexpr auto last_sequence = std::numeric_limits<std::uint64_t>::max();
 
 struct Traits {
@@ -23,9 +23,9 @@ struct Traits {
   std::size_t key_octets;
   std::size_t secret_octets;
 };
-constexpr std::array<Traits, suites> traits{{{"AES-128-GCM", "SHA256", 16, 32},
-                                             {"AES-256-GCM", "SHA384", 32, 48},
-                                             {"ChaCha20-Poly1305", "SHA256", 32, 32}}};
+constexpr std::array<Traits, suite_count> traits{{{"AES-128-GCM", "SHA256", 16, 32},
+                                                  {"AES-256-GCM", "SHA384", 32, 48},
+                                                  {"ChaCha20-Poly1305", "SHA256", 32, 32}}};
 
 std::size_t index(Suite suite) {
   return static_cast<std::size_t>(suite) - static_cast<std::size_t>(Suite::aes_128_gcm_sha256);
@@ -37,8 +37,8 @@ const Traits& traits_of(Suite suite) { return traits[index(suite)]; }
 
 const EVP_CIPHER* cipher_of(Suite suite) {
   static const auto ciphers = [] {
-    std::array<EVP_CIPHER*, suites> out{};
-    for (std::size_t i = 0; i < suites; ++i) {
+    std::array<EVP_CIPHER*, suite_count> out{};
+    for (std::size_t i = 0; i < suite_count; ++i) {
       out[i] = EVP_CIPHER_fetch(nullptr, traits[i].cipher, nullptr);
     }
     return out;
@@ -72,7 +72,7 @@ struct Loaded {
 enum class Way : std::uint8_t { seal, open };
 
 Loaded& loaded(Suite suite, Way way) {
-  thread_local std::array<std::array<Loaded, 2>, suites> all;
+  thread_local std::array<std::array<Loaded, 2>, suite_count> all;
   return all[index(suite)][static_cast<std::size_t>(way)];
 }
 

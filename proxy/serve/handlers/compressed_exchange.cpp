@@ -13,7 +13,7 @@ namespace gatehouse::serve {
 namespace {
 
 using http::Coding;
-using Kind = http::BodyLength::Kind;
+using LengthKind = http::BodyLength::Kind;
 using Until = http::Encoder::Until;
 
 /// Encoding so much takes a worker a few milliseconds; then others have their turn.
@@ -32,7 +32,7 @@ bool has_digest(const http::Fields& fields) {
 }
 
 bool is_short(const http::BodyLength& length) {
-  return length.kind == Kind::counted && length.bytes < least_compressed_bytes;
+  return length.kind == LengthKind::counted && length.bytes < least_compressed_bytes;
 }
 
 /// `from` without its fields.
@@ -67,7 +67,7 @@ bool is_tag(const http::Field& line) { return equal_ignoring_case(line.name, "ET
 
 bool may_be_encoded(const http::ResponseHead& head) {
   const bool has_body = head.status >= 200 && head.status != 204 && head.status != 205 &&
-                        head.status != 304 && head.length.kind != Kind::none;
+                        head.status != 304 && head.length.kind != LengthKind::none;
   // The parts of a 206 are counted in the octets of the whole as it is.
   if (!has_body || head.status == 206 || head.fields.find("Content-Range")) return false;
   if (head.fields.find("Content-Encoding")) return false;
@@ -111,7 +111,7 @@ bool CompressedExchange::begin(const http::ResponseHead& head) {
   if (wanted_ == Coding::identity) return false;
   if (inner().request().method == "HEAD") return true;
   std::optional<std::uint64_t> octets;
-  if (head.length.kind == Kind::counted) octets = head.length.bytes;
+  if (head.length.kind == LengthKind::counted) octets = head.length.bytes;
   encoder_ = means_.encoders.take(wanted_, octets);
   if (!encoder_) return false;
   block_ = means_.buffers.take();

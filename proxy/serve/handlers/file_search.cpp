@@ -4,27 +4,12 @@
 
 #include "core/base/bytes.hpp"
 #include "proxy/serve/handlers/media_types.hpp"
+#include "proxy/serve/request_path.hpp"
 
 namespace gatehouse::serve {
 namespace {
 
 using http::Coding;
-
-std::optional<unsigned> nibble(char c) {
-  if (c >= '0' && c <= '9') return static_cast<unsigned>(c - '0');
-  const char lower = to_lower(c);
-  if (lower >= 'a' && lower <= 'f') return static_cast<unsigned>(lower - 'a' + 10);
-  return {};
-}
-
-/// The octet of the escape at `at`; none: it is none.
-std::optional<char> escaped_at(std::string_view path, std::size_t at) {
-  if (path.size() - at < 3) return {};
-  const auto high = nibble(path[at + 1]);
-  const auto low = nibble(path[at + 2]);
-  if (!high || !low) return {};
-  return static_cast<char>(*high << 4 | *low);
-}
 
 /// None: an escape that is none, or of an octet that no name has.
 std::optional<std::string> decoded(std::string_view path) {
@@ -33,8 +18,9 @@ std::optional<std::string> decoded(std::string_view path) {
   for (std::size_t i = 0; i < path.size(); ++i) {
     char c = path[i];
     if (c == '%') {
-      c = escaped_at(path, i).value_or('\0');
-      if (c == '/') return {};
+      const int octet = escaped_octet(path, i);
+      if (octet < 0 || octet == '/') return {};
+      c = static_cast<char>(octet);
       i += 2;
     }
     if (c == '\0') return {};
