@@ -10,6 +10,22 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <cstddef>
+
+#include "core/base/frame_pool.hpp"
+
+// Seen by every unit that makes coroutines, before the first of them.
+template <>
+inline void* boost::asio::detail::awaitable_frame_base<boost::asio::any_io_executor>::operator new(
+    std::size_t size) {
+  return gatehouse::take_frame(size);
+}
+template <>
+inline void
+boost::asio::detail::awaitable_frame_base<boost::asio::any_io_executor>::operator delete(
+    void* pointer, std::size_t size) {
+  gatehouse::give_frame(pointer, size);
+}
 
 namespace gatehouse {
 
