@@ -21,13 +21,22 @@ std::int64_t DeadlineWheel::tick_of(Steady when) const {
 }
 
 void DeadlineWheel::Entry::set(Steady due) {
+  if ((due_ == Steady::max()) != (due == Steady::max())) {
+    wheel_.due_ += due == Steady::max() ? -1UL : 1UL;
+  }
   due_ = due;
-  if (due == Steady::max()) return unlink();
   if (back_ != nullptr) {
     if (due >= filed_) return;  // found later, when its slot comes up
     unlink();
+  } else if (due == Steady::max()) {
+    return;
   }
   wheel_.file(*this);
+}
+
+void DeadlineWheel::Entry::leave() {
+  if (due_ != Steady::max()) --wheel_.due_;
+  unlink();
 }
 
 void DeadlineWheel::Entry::unlink() {
@@ -70,8 +79,10 @@ void DeadlineWheel::advance() {
     while (list != nullptr) {
       Entry& entry = *list;
       entry.unlink();
+      if (entry.due_ == Steady::max()) continue;
       if (entry.due_ <= now) {
         entry.due_ = Steady::max();
+        --due_;
         entry.expire_(entry.owner_);
       } else {
         ++count_;  // file() takes an empty wheel for one that slept

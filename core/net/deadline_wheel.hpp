@@ -10,7 +10,8 @@ namespace gatehouse::net {
 
 /// One coarse timer for all deadlines of a worker. A deadline that moves later costs one
 /// assignment: its entry stays in the slot it was filed in and is filed anew when that slot comes
-/// up. Fires at most one tick (100 ms) late, never early. Touch it on its worker only.
+/// up. One that is taken away stays there too: most come back before that. Fires at most one tick
+/// (100 ms) late, never early. Touch it on its worker only.
 class DeadlineWheel {
  public:
   static constexpr std::chrono::milliseconds tick{100};
@@ -23,7 +24,9 @@ class DeadlineWheel {
         : wheel_(wheel), owner_(owner), expire_(expire) {}
     Entry(const Entry&) = delete;
     Entry& operator=(const Entry&) = delete;
-    ~Entry() { unlink(); }
+    ~Entry() {
+      if (back_ != nullptr) leave();
+    }
 
     /// `Steady::max()` takes the deadline away.
     void set(Steady due);
@@ -31,6 +34,7 @@ class DeadlineWheel {
 
    private:
     friend class DeadlineWheel;
+    void leave();
     void unlink();
 
     DeadlineWheel& wheel_;
@@ -49,7 +53,7 @@ class DeadlineWheel {
   awaitable<void> run();
   Clock& clock() const { return clock_; }
   /// Entries that have a deadline now.
-  std::size_t filed() const { return count_; }
+  std::size_t filed() const { return due_; }
 
  private:
   static constexpr std::size_t slots = 1024;
@@ -62,7 +66,8 @@ class DeadlineWheel {
   Steady start_;
   std::int64_t done_ = 0;  // the last tick whose slot was emptied
   std::array<Entry*, slots> wheel_{};
-  std::size_t count_ = 0;
+  std::size_t count_ = 0;               // in the slots
+  std::size_t due_ = 0;                 // of those, with a deadline
   asio::steady_timer* idle_ = nullptr;  // parks run() while nothing is filed
 };
 
