@@ -1,23 +1,35 @@
 #include "core/net/socket_stream.hpp"
 
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
-#include <boost/asio/error.hpp>
 #include <cerrno>
 #include <system_error>
 
 namespace gatehouse::net {
+namespace {
+
+int non_blocking(int descriptor) {
+  const int flags = ::fcntl(descriptor, F_GETFL);
+  if ((flags & O_NONBLOCK) == 0) ::fcntl(descriptor, F_SETFL, flags | O_NONBLOCK);
+  return descriptor;
+}
+
+}  // namespace
 
 SocketStream::SocketStream(Socket socket, DeadlineWheel& wheel, Side side)
+    : SocketStream(socket.get_executor(), socket.release(), wheel, side) {}
+
+SocketStream::SocketStream(const asio::any_io_executor& executor, int descriptor,
+                           DeadlineWheel& wheel, Side side)
     : Stream(side),
-      socket_(std::move(socket)),
-      fd_(socket_.native_handle()),
+      fd_(non_blocking(descriptor)),
+      watch_(Readiness::of(executor), fd_),
       read_(wheel, this, &SocketStream::read_overdue),
       write_(wheel, this, &SocketStream::write_overdue) {
-  boost::system::error_code ignored;
-  socket_.native_non_blocking(true, ignored);
   // A head or a small record must not wait for the peer's acknowledgement of the last one. Fails
   // on unix sockets, which have no such delay.
   const int on = 1;
@@ -33,18 +45,18 @@ IoResult SocketStream::failure(int code, std::string_view doing) {
 
 IoResult SocketStream::try_read(std::span<char> into) {
   if (closed_) return failure(ECONNABORTED, "read");
-  if (drained_) return {IoState::want_read, 0};
+  if (watch_.dry()) return {IoState::want_read, 0};
   for (;;) {
     const ssize_t got = ::recv(fd_, into.data(), into.size(), 0);
     if (got > 0) {
       const auto bytes = static_cast<std::size_t>(got);
-      drained_ = bytes < into.size();
+      if (bytes < into.size()) watch_.ran_dry();
       return {IoState::done, bytes};
     }
     if (got == 0) return {IoState::end, 0};
     if (errno == EINTR) continue;
     if (errno == EAGAIN || errno == EWOULDBLOCK) {
-      drained_ = true;
+      watch_.ran_dry();
       return {IoState::want_read, 0};
     }
     return failure(errno, "read");
@@ -57,7 +69,10 @@ IoResult SocketStream::try_write(std::string_view from) {
     const ssize_t put = ::send(fd_, from.data(), from.size(), MSG_NOSIGNAL);
     if (put >= 0) return {IoState::done, static_cast<std::size_t>(put)};
     if (errno == EINTR) continue;
-    if (errno == EAGAIN || errno == EWOULDBLOCK) return {IoState::want_write, 0};
+    if (errno == EAGAIN || errno == EWOULDBLOCK) {
+      watch_.ran_full();
+      return {IoState::want_write, 0};
+    }
     return failure(errno, "write");
   }
 }
@@ -66,18 +81,13 @@ awaitable<Result<void>> SocketStream::wait(Want want) {
   Direction& here = direction(want);
   if (here.overdue) co_return Error(Fault::timeout, side(), "deadline passed");
   if (closed_) co_return Error(Fault::closed, side(), "closed here");
-  const auto kind = want == Want::read ? Socket::wait_read : Socket::wait_write;
-  for (;;) {
-    const auto [ec] = co_await socket_.async_wait(kind, as_result);
-    if (want == Want::read) drained_ = false;
+  while (!watch_.ready(want)) {
+    co_await watch_.wait(want);
     if (here.overdue) co_return Error(Fault::timeout, side(), "deadline passed");
-    if (!ec) co_return Result<void>();
-    if (closed_ || ec != asio::error::operation_aborted) {
-      co_return Error(Fault::closed, side(), "wait: " + ec.message());
-    }
-    // The other direction's deadline cancelled us too, or our task is being cancelled: in that case
-    // the next co_await throws.
+    if (closed_) co_return Error(Fault::closed, side(), "closed here");
+    // Given up otherwise our task is being cancelled: the next co_await throws.
   }
+  co_return Result<void>();
 }
 
 void SocketStream::deadline(Want want, Steady when) {
@@ -89,15 +99,13 @@ void SocketStream::deadline(Want want, Steady when) {
 void SocketStream::read_overdue(void* stream) noexcept {
   auto& self = *static_cast<SocketStream*>(stream);
   self.read_.overdue = true;
-  boost::system::error_code ignored;
-  self.socket_.cancel(ignored);
+  self.watch_.give_up(Want::read);
 }
 
 void SocketStream::write_overdue(void* stream) noexcept {
   auto& self = *static_cast<SocketStream*>(stream);
   self.write_.overdue = true;
-  boost::system::error_code ignored;
-  self.socket_.cancel(ignored);
+  self.watch_.give_up(Want::write);
 }
 
 void SocketStream::shutdown_write() {
@@ -109,16 +117,19 @@ void SocketStream::close() noexcept {
   closed_ = true;
   read_.entry.set(Steady::max());
   write_.entry.set(Steady::max());
-  boost::system::error_code ignored;
-  socket_.close(ignored);
+  watch_.leave();
+  ::close(fd_);
 }
 
 bool SocketStream::silent() {
   if (closed_) return false;
   char octet = 0;
   const ssize_t got = ::recv(fd_, &octet, 1, MSG_PEEK | MSG_DONTWAIT);
-  if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return true;
-  drained_ = false;  // a read would find something now
+  if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
+    watch_.ran_dry();
+    return true;
+  }
+  watch_.found();
   return false;
 }
 

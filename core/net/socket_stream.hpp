@@ -4,6 +4,7 @@
 #include <boost/asio/io_context.hpp>
 
 #include "core/net/deadline_wheel.hpp"
+#include "core/net/readiness.hpp"
 #include "core/net/stream.hpp"
 
 namespace gatehouse::net {
@@ -16,6 +17,9 @@ class SocketStream final : public Stream {
  public:
   /// Takes the connected socket over and makes it non-blocking (TCP: no delay).
   SocketStream(Socket socket, DeadlineWheel& wheel, Side side);
+  /// The same for a descriptor that Asio has not seen.
+  SocketStream(const asio::any_io_executor& executor, int descriptor, DeadlineWheel& wheel,
+               Side side);
   ~SocketStream() override;
 
   IoResult try_read(std::span<char> into) override;
@@ -39,9 +43,8 @@ class SocketStream final : public Stream {
   Direction& direction(Want want) { return want == Want::read ? read_ : write_; }
   IoResult failure(int code, std::string_view doing);
 
-  mutable Socket socket_;
   int fd_;
-  bool drained_ = false;
+  Readiness::Watch watch_;
   bool closed_ = false;
   Direction read_;
   Direction write_;

@@ -58,13 +58,6 @@ int next_connection(int listening) {
   return ::accept4(listening, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
 }
 
-int family_of(int fd) {
-  sockaddr_storage address{};
-  socklen_t length = sizeof(address);
-  ::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &length);
-  return address.ss_family;
-}
-
 }  // namespace
 
 AdminReply AdminReply::problem(int status, std::string_view detail) {
@@ -98,7 +91,6 @@ awaitable<void> AdminServer::stop() {
 }
 
 awaitable<void> AdminServer::accept(int listening, AdminDoor door) {
-  const int family = family_of(listening);
   stream_descriptor readiness(crew_.executor(), ::fcntl(listening, F_DUPFD_CLOEXEC, 0));
   asio::steady_timer pause(crew_.executor());
   while (true) {
@@ -106,8 +98,8 @@ awaitable<void> AdminServer::accept(int listening, AdminDoor door) {
     if (ec) co_return;
     const int fd = next_connection(listening);
     if (fd >= 0) {
-      net::Socket socket(crew_.executor(), asio::generic::stream_protocol(family, 0), fd);
-      crew_.add(converse(std::move(socket), door));
+      auto stream = std::make_unique<net::SocketStream>(crew_.executor(), fd, wheel_, Side::client);
+      crew_.add(converse(std::move(stream), door));
     } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
       // The connection stays in the backlog; asking again at once would only spin.
       pause.expires_after(std::chrono::milliseconds(100));
@@ -117,11 +109,10 @@ awaitable<void> AdminServer::accept(int listening, AdminDoor door) {
   }
 }
 
-awaitable<void> AdminServer::converse(net::Socket socket, AdminDoor door) {
-  net::SocketStream stream(std::move(socket), wheel_, Side::client);
+awaitable<void> AdminServer::converse(std::unique_ptr<net::Stream> stream, AdminDoor door) {
   http::HttpDate date(clock_);
   const http::H1Worker worker{clock_, buffers_, date};
-  http::H1ServerConnection connection(stream, worker, settings());
+  http::H1ServerConnection connection(*stream, worker, settings());
   while (true) {
     const auto exchange = co_await connection.next();
     if (!exchange || *exchange == nullptr) co_return;

@@ -59,7 +59,7 @@ class AdminServer {
 
  private:
   awaitable<void> accept(int listening, AdminDoor door);
-  awaitable<void> converse(net::Socket socket, AdminDoor door);
+  awaitable<void> converse(std::unique_ptr<net::Stream> stream, AdminDoor door);
   awaitable<AdminReply> answer(http::ServerExchange& exchange, AdminDoor door);
   awaitable<AdminReply> carry_out(std::string method, std::string path);
 

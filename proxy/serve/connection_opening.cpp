@@ -36,7 +36,10 @@ awaitable<Result<net::ProxyHeader>> read_proxy_header(net::Stream& stream) {
     if (!ready) co_return ready.error();
     const ssize_t seen = ::recv(stream.descriptor(), room.data() + have, room.size() - have,
                                 MSG_PEEK | MSG_DONTWAIT);
-    if (seen < 0 && (errno == EAGAIN || errno == EINTR)) continue;
+    if (seen < 0 && (errno == EAGAIN || errno == EINTR)) {
+      static_cast<void>(stream.silent());  // what is looked at in passing, the stream cannot know
+      continue;
+    }
     if (seen <= 0) co_return Error(Fault::closed, Side::client, "no PROXY header");
     const std::size_t at_hand = have + static_cast<std::size_t>(seen);
     auto header = net::parse_proxy_header(std::string_view(room.data(), at_hand));

@@ -30,7 +30,6 @@ bool out_of_means(int code) {
 Door::Door(asio::io_context& io, std::string name, net::ListenSocket listening)
     : address(std::move(name)),
       port(listening.port()),
-      family(listening.family()),
       socket(io, listening.release()),
       pause(io) {}
 
@@ -121,17 +120,11 @@ Listening::Accepted Listening::accept_one(const std::shared_ptr<Door>& door) {
     // Whatever befell that one connection, the next may be well (accept(2)).
     return out_of_means(errno) ? Accepted::no_means : Accepted::one;
   }
-  net::Socket socket(worker_.io);
-  boost::system::error_code failed;
-  socket.assign(asio::generic::stream_protocol(door->family, 0), fd, failed);
-  if (failed) {
-    ::close(fd);
-    return Accepted::no_means;
-  }
   Arrival arrival;
   arrival.door = door;
   std::tie(arrival.peer, arrival.peer_port) = net::address_of(&address);
-  auto stream = std::make_unique<net::SocketStream>(std::move(socket), worker_.wheel, Side::client);
+  auto stream =
+      std::make_unique<net::SocketStream>(worker_.executor(), fd, worker_.wheel, Side::client);
   ++worker_.counters.connections;
   worker_.clients.add(serve_connection(worker_, std::move(stream), std::move(arrival)));
   return Accepted::one;

@@ -17,7 +17,6 @@ struct Door {
 
   const std::string address;  // as in the config: its Endpoint's key in every snapshot
   const std::uint16_t port;
-  const int family;
   asio::posix::stream_descriptor socket;
   asio::steady_timer pause;  // while nothing is accepted
   /// The last snapshot that wants this listener, once the worker has a newer one: whoever came in

@@ -8,6 +8,7 @@
 
 #include "core/base/elsewhere.hpp"
 #include "core/base/log.hpp"
+#include "core/net/readiness.hpp"
 #include "proxy/serve/backend/pools.hpp"
 #include "proxy/serve/cpus.hpp"
 #include "proxy/serve/handlers/forward_auth.hpp"
@@ -87,6 +88,7 @@ Worker::Worker(std::size_t place, std::size_t of, const Surroundings& outside)
   std::array<char, sizeof random_> seed;
   around.entropy.fill(seed);
   random_ = std::bit_cast<decltype(random_)>(seed);
+  net::Readiness::of(io.get_executor());  // what it needs is had now or never
   random_[0] |= 1;  // the generator below stands still on all zeroes
   const backend::Means means{clock, around.resolver,  around.dialer, wheel, buffers,
                              crew,  around.sticky_key};
