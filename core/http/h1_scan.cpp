@@ -4,6 +4,7 @@
 #include <array>
 
 #include "core/base/log.hpp"
+#include "core/http/detail/plain_octets.hpp"
 #include "core/http/header_rules.hpp"
 
 namespace gatehouse::http {
@@ -45,6 +46,7 @@ HeadScanner::State HeadScanner::scan(std::string_view bytes) {
       if (first == ' ' || first == '\t') return refuse(400, "folded_line");
       if (first == ':') return refuse(400, "empty_name");
     }
+    at_ += detail::plain_prefix(bytes.substr(at_));
     while (at_ < bytes.size() && !stops[static_cast<unsigned char>(bytes[at_])]) ++at_;
     // A line that is too long is refused before its end arrives.
     const std::size_t length = at_ - line_begin_;

@@ -6,6 +6,7 @@
 
 #include "core/base/bytes.hpp"
 #include "core/base/host.hpp"
+#include "core/http/detail/plain_octets.hpp"
 
 namespace gatehouse::http {
 namespace {
@@ -41,10 +42,28 @@ bool all_in(std::string_view text, const OctetSet& set) {
                      [&](char c) { return set[static_cast<unsigned char>(c)]; });
 }
 
+/// Names of one rule, and which lengths they have: most fields are of another one.
 template <std::size_t N>
-bool one_of(Name name, const std::array<Name, N>& names) {
-  return std::any_of(names.begin(), names.end(),
-                     [&](Name each) { return equal_ignoring_case(each, name); });
+struct Names {
+  std::array<Name, N> each;
+  std::uint64_t lengths = 0;
+};
+template <std::size_t N>
+constexpr Names<N> names(const Name (&list)[N]) {
+  Names<N> made{};
+  for (std::size_t i = 0; i < N; ++i) {
+    made.each[i] = list[i];
+    made.lengths |= std::uint64_t{1} << (list[i].size() % 64);
+  }
+  return made;
+}
+
+template <std::size_t N>
+bool one_of(Name name, const Names<N>& names) {
+  if ((names.lengths >> (name.size() % 64) & 1) == 0) return false;
+  return std::any_of(names.each.begin(), names.each.end(), [&](Name each) {
+    return each.size() == name.size() && equal_ignoring_case(each, name);
+  });
 }
 
 bool starts_with(Name name, Name lower_case_prefix) {
@@ -52,97 +71,95 @@ bool starts_with(Name name, Name lower_case_prefix) {
          equal_ignoring_case(name.substr(0, lower_case_prefix.size()), lower_case_prefix);
 }
 
-constexpr auto hop_by_hop =
-    std::to_array<Name>({"connection", "keep-alive", "proxy-connection", "te", "trailer",
-                         "transfer-encoding", "upgrade", "http2-settings"});
+constexpr auto hop_by_hop = names({"connection", "keep-alive", "proxy-connection", "te", "trailer",
+                                   "transfer-encoding", "upgrade", "http2-settings"});
 
 // What a Connection option may not delete.
-constexpr auto end_to_end = std::to_array<Name>({"host",
-                                                 "content-length",
-                                                 "content-type",
-                                                 "content-encoding",
-                                                 "content-range",
-                                                 "authorization",
-                                                 "cookie",
-                                                 "set-cookie",
-                                                 "cache-control",
-                                                 "date",
-                                                 "early-data",
-                                                 "range",
-                                                 "expect",
-                                                 "via",
-                                                 "location",
-                                                 "x-request-id",
-                                                 "www-authenticate",
-                                                 "sec-websocket-key",
-                                                 "sec-websocket-version",
-                                                 "sec-websocket-protocol",
-                                                 "sec-websocket-extensions",
-                                                 "sec-websocket-accept",
-                                                 "origin",
-                                                 "strict-transport-security"});
+constexpr auto end_to_end = names({"host",
+                                   "content-length",
+                                   "content-type",
+                                   "content-encoding",
+                                   "content-range",
+                                   "authorization",
+                                   "cookie",
+                                   "set-cookie",
+                                   "cache-control",
+                                   "date",
+                                   "early-data",
+                                   "range",
+                                   "expect",
+                                   "via",
+                                   "location",
+                                   "x-request-id",
+                                   "www-authenticate",
+                                   "sec-websocket-key",
+                                   "sec-websocket-version",
+                                   "sec-websocket-protocol",
+                                   "sec-websocket-extensions",
+                                   "sec-websocket-accept",
+                                   "origin",
+                                   "strict-transport-security"});
 
-constexpr auto spoofable =
-    std::to_array<Name>({"proxy", "client-cert", "client-cert-chain", "x-client-verify"});
+constexpr auto spoofable = names({"proxy", "client-cert", "client-cert-chain", "x-client-verify"});
 
-constexpr auto never_in_trailers = std::to_array<Name>({"transfer-encoding",
-                                                        "content-length",
-                                                        "host",
-                                                        "cache-control",
-                                                        "expect",
-                                                        "max-forwards",
-                                                        "te",
-                                                        "range",
-                                                        "authorization",
-                                                        "cookie",
-                                                        "set-cookie",
-                                                        "content-encoding",
-                                                        "content-type",
-                                                        "content-range",
-                                                        "trailer",
-                                                        "connection",
-                                                        "keep-alive",
-                                                        "upgrade",
-                                                        "http2-settings",
-                                                        "www-authenticate",
-                                                        "age",
-                                                        "date",
-                                                        "location",
-                                                        "retry-after",
-                                                        "vary",
-                                                        "early-data",
-                                                        "pragma",
-                                                        "expires",
-                                                        "warning"});
+constexpr auto never_in_trailers = names({"transfer-encoding",
+                                          "content-length",
+                                          "host",
+                                          "cache-control",
+                                          "expect",
+                                          "max-forwards",
+                                          "te",
+                                          "range",
+                                          "authorization",
+                                          "cookie",
+                                          "set-cookie",
+                                          "content-encoding",
+                                          "content-type",
+                                          "content-range",
+                                          "trailer",
+                                          "connection",
+                                          "keep-alive",
+                                          "upgrade",
+                                          "http2-settings",
+                                          "www-authenticate",
+                                          "age",
+                                          "date",
+                                          "location",
+                                          "retry-after",
+                                          "vary",
+                                          "early-data",
+                                          "pragma",
+                                          "expires",
+                                          "warning"});
 
-constexpr auto singletons = std::to_array<Name>({"host",
-                                                 "content-length",
-                                                 "content-type",
-                                                 "content-location",
-                                                 "authorization",
-                                                 "proxy-authorization",
-                                                 "if-modified-since",
-                                                 "if-unmodified-since",
-                                                 "if-range",
-                                                 "range",
-                                                 "location",
-                                                 "expect",
-                                                 "date",
-                                                 "from",
-                                                 "referer",
-                                                 "user-agent",
-                                                 "max-forwards",
-                                                 "age",
-                                                 "etag",
-                                                 "last-modified",
-                                                 "retry-after",
-                                                 "server",
-                                                 "origin"});
+constexpr auto singletons = names({"host",
+                                   "content-length",
+                                   "content-type",
+                                   "content-location",
+                                   "authorization",
+                                   "proxy-authorization",
+                                   "if-modified-since",
+                                   "if-unmodified-since",
+                                   "if-range",
+                                   "range",
+                                   "location",
+                                   "expect",
+                                   "date",
+                                   "from",
+                                   "referer",
+                                   "user-agent",
+                                   "max-forwards",
+                                   "age",
+                                   "etag",
+                                   "last-modified",
+                                   "retry-after",
+                                   "server",
+                                   "origin"});
 
 // Compared after '_' became '-'.
-constexpr auto imitated = std::to_array<Name>(
-    {"content-length", "content-type", "transfer-encoding", "authorization", "proxy-authorization",
-     "cookie", "host", "proxy", "early-data", "x-request-id"});
+constexpr auto imitated =
+    names({"content-length", "content-type", "transfer-encoding", "authorization",
+           "proxy-authorization", "cookie", "host", "proxy", "early-data", "x-request-id"});
 
 /// Plain names take this road: lower-cased into `host` in one pass. False: needs the full check
 /// (IP literals, odd labels), which may still accept it.
@@ -184,7 +201,10 @@ bool parse_port(std::string_view digits, std::uint16_t& port) {
 
 bool is_token_octet(char c) { return token_octets[static_cast<unsigned char>(c)]; }
 bool is_token(std::string_view text) { return !text.empty() && all_in(text, token_octets); }
-bool is_field_value(std::string_view text) { return all_in(text, value_octets); }
+bool is_field_value(std::string_view text) {
+  text.remove_prefix(detail::plain_prefix(text));
+  return all_in(text, value_octets);
+}
 bool is_target(std::string_view text) { return !text.empty() && all_in(text, target_octets); }
 
 std::string_view trim(std::string_view text) {

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cstdio>
 
+#include "core/base/address_text.hpp"
 #include "core/base/bytes.hpp"
 #include "core/base/log.hpp"
 #include "core/base/time_format.hpp"
@@ -189,8 +190,9 @@ void write_json(std::string& out, const http::RequestHead& request, const Reques
   JsonLine line(out, treatments, hash_key);
   line.text(F::ts, rfc3339(facts.began_wall));
   line.text(F::id, facts.id);
-  line.text(F::client_ip, facts.client_ip.to_string());
-  line.text(F::peer, facts.peer.to_string());
+  AddressRoom room;
+  line.text(F::client_ip, address_text(facts.client_ip, room));
+  line.text(F::peer, address_text(facts.peer, room));
   line.text(F::method, request.method);
   line.text(F::scheme, facts.scheme());
   line.text(F::host, request.host);
@@ -270,7 +272,8 @@ void write_combined(std::string& out, const http::RequestHead& request, const Re
                     const Treatments& treatments, std::string_view hash_key) {
   using F = AccessFormat;
   CombinedLine line(out, treatments, hash_key);
-  line.value(F::client_ip, facts.client_ip.to_string());
+  AddressRoom room;
+  line.value(F::client_ip, address_text(facts.client_ip, room));
   line.bare(" - - [" + clf_time(facts.began_wall) + "] \"");
   line.value(F::method, request.method);
   line.bare(" ");

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 
+#include "core/base/address_text.hpp"
 #include "core/base/bytes.hpp"
 #include "core/http/header_rules.hpp"
 
@@ -127,12 +128,13 @@ void remove_spoofable(http::Fields& fields, bool peer_trusted) {
 }
 
 void write_forwarded(http::Fields& fields, const Hop& hop) {
-  const address peer = unmapped(hop.peer);
+  AddressRoom room;
+  const std::string_view peer = address_text(unmapped(hop.peer), room);
   if (hop.peer_trusted) {
-    append_to_list(fields, "X-Forwarded-For", peer.to_string());
+    append_to_list(fields, "X-Forwarded-For", peer);
     if (fields.find("Forwarded")) append_to_list(fields, "Forwarded", forwarded_element(hop));
   } else {
-    fields.add("X-Forwarded-For", fields.keep(peer.to_string()));
+    fields.add("X-Forwarded-For", fields.keep(peer));
   }
   set_unless_told(fields, hop.peer_trusted, "X-Forwarded-Proto", hop.scheme);
   if (!hop.authority.empty()) {
@@ -141,7 +143,8 @@ void write_forwarded(http::Fields& fields, const Hop& hop) {
   if (hop.port != 0) {
     set_unless_told(fields, hop.peer_trusted, "X-Forwarded-Port", std::to_string(hop.port));
   }
-  fields.add("X-Real-IP", fields.keep(unmapped(hop.client_ip).to_string()));
+  AddressRoom client;
+  fields.add("X-Real-IP", fields.keep(address_text(unmapped(hop.client_ip), client)));
   if (!hop.request_id.empty()) {
     set_unless_told(fields, hop.peer_trusted, "X-Request-Id", hop.request_id);
   }
