@@ -4,6 +4,7 @@
 
 #include "core/base/asio.hpp"
 #include "core/base/error.hpp"
+#include "core/base/started.hpp"
 #include "core/http/message.hpp"
 #include "core/net/stream.hpp"
 
@@ -11,7 +12,8 @@ namespace gatehouse::http {
 
 /// One request and its answer, seen from the side that answers. HTTP/1.1 and HTTP/2 each implement
 /// it; the road in proxy/serve knows only this. One worker. `read_body` may be called by one
-/// coroutine while another one sends.
+/// coroutine while another one sends. What mostly need not wait is there twice: start_…() for the
+/// road of every request, the other name for everybody else.
 class ServerExchange {
  public:
   virtual ~ServerExchange() = default;
@@ -20,7 +22,8 @@ class ServerExchange {
   virtual RequestHead& request() = 0;
   /// Reads on. Sends `100 Continue` first where the client waits for it and nothing was answered
   /// yet. Errors: Side::client; Fault::bad_message (framing), limit (body limit), timeout, closed.
-  virtual awaitable<Result<BodyPiece>> read_body() = 0;
+  awaitable<Result<BodyPiece>> read_body() { return start_read_body().whole(); }
+  virtual Started<BodyPiece> start_read_body() = 0;
   /// Bytes of the body past which read_body() fails with Fault::limit; may be lowered before the
   /// first read.
   virtual void limit_body(std::uint64_t bytes) = 0;
@@ -38,11 +41,16 @@ class ServerExchange {
   /// The head may be held back until the first body bytes so that both leave in one write; flush()
   /// or the last piece sends it. The exchange adds framing and Connection fields, and Date where it
   /// is missing. HEAD, 204 and 304 send no body whatever `head.length` says.
-  virtual awaitable<Result<void>> send_head(const ResponseHead& head) = 0;
-  virtual awaitable<Result<void>> send_body(std::string_view bytes, End end) = 0;
+  awaitable<Result<void>> send_head(const ResponseHead& head) { return start_head(head).whole(); }
+  virtual Started<void> start_head(const ResponseHead& head) = 0;
+  awaitable<Result<void>> send_body(std::string_view bytes, End end) {
+    return start_body(bytes, end).whole();
+  }
+  virtual Started<void> start_body(std::string_view bytes, End end) = 0;
   /// Ends the body with trailers, where the protocol and the client can take them.
   virtual awaitable<Result<void>> send_trailers(const Fields& trailers) = 0;
-  virtual awaitable<Result<void>> flush() = 0;
+  awaitable<Result<void>> flush() { return start_flush().whole(); }
+  virtual Started<void> start_flush() = 0;
   /// Ends the exchange so that the client sees a truncated answer, never a complete one.
   virtual void abort() = 0;
   /// After this answer the connection ends (drain, or a body left unread).
@@ -91,16 +99,23 @@ class ClientExchange {
   /// `head` is written as given plus Host and framing; hop-by-hop fields are the caller's to
   /// remove. With `head.websocket` Upgrade and Connection are added. Held back until the first body
   /// bytes, flush(), or a head without body.
-  virtual awaitable<Result<void>> send_head(const RequestHead& head) = 0;
-  virtual awaitable<Result<void>> send_body(std::string_view bytes, End end) = 0;
+  awaitable<Result<void>> send_head(const RequestHead& head) { return start_head(head).whole(); }
+  virtual Started<void> start_head(const RequestHead& head) = 0;
+  awaitable<Result<void>> send_body(std::string_view bytes, End end) {
+    return start_body(bytes, end).whole();
+  }
+  virtual Started<void> start_body(std::string_view bytes, End end) = 0;
   virtual awaitable<Result<void>> send_trailers(const Fields& trailers) = 0;
-  virtual awaitable<Result<void>> flush() = 0;
+  awaitable<Result<void>> flush() { return start_flush().whole(); }
+  virtual Started<void> start_flush() = 0;
 
   /// The next head: 1xx heads come one by one before the final one (100 included, at most 20). The
   /// head is valid until the next call, and its fields may be changed: a forwarder edits them in
   /// place and passes them on.
-  virtual awaitable<Result<ResponseHead*>> read_head() = 0;
-  virtual awaitable<Result<BodyPiece>> read_body() = 0;
+  awaitable<Result<ResponseHead*>> read_head() { return start_read_head().whole(); }
+  virtual Started<ResponseHead*> start_read_head() = 0;
+  awaitable<Result<BodyPiece>> read_body() { return start_read_body().whole(); }
+  virtual Started<BodyPiece> start_read_body() = 0;
   /// True when read_body() would return at once with bytes that are already here.
   virtual bool body_at_hand() const { return false; }
   /// True once any byte of an answer has arrived.

@@ -42,13 +42,12 @@ void H1ClientConnection::begin_exchange(const RequestHead& head) {
   keep_alive_ = true;
 }
 
-awaitable<Result<void>> H1ClientConnection::send_head(const RequestHead& head) {
+Started<void> H1ClientConnection::start_head(const RequestHead& head) {
   begin_exchange(head);
   choose_framing(head);
   write_head(head);
-  const bool empty = writer_.framing() == MessageWriter::Framing::none;
-  if (empty) co_return co_await writer_.end(nullptr);
-  co_return Result<void>();
+  if (writer_.framing() == MessageWriter::Framing::none) return writer_.end(nullptr);
+  return Result<void>();
 }
 
 void H1ClientConnection::choose_framing(const RequestHead& head) {
@@ -94,33 +93,40 @@ void H1ClientConnection::write_head(const RequestHead& head) {
   out.append("\r\n");
 }
 
-awaitable<Result<void>> H1ClientConnection::send_body(std::string_view bytes, End end) {
+Started<void> H1ClientConnection::start_body(std::string_view bytes, End end) {
   if (writer_.finished()) {
-    if (bytes.empty()) co_return Result<void>();
-    co_return Error(Fault::bad_message, Side::self, "body after the end of the request");
+    if (bytes.empty()) return Result<void>();
+    return Error(Fault::bad_message, Side::self, "body after the end of the request");
   }
-  auto sent = co_await writer_.body(bytes, end);
-  failed_ = failed_ || !sent;
-  co_return sent;
+  auto sending = writer_.body(bytes, end);
+  if (!sending.done()) return await_sent(std::move(sending));
+  failed_ = failed_ || !*sending;
+  return sending;
+}
+
+awaitable<Result<void>> H1ClientConnection::await_sent(Started<void> sending) {
+  co_await sending.finish();
+  failed_ = failed_ || !*sending;
+  co_return std::move(*sending);
 }
 
 awaitable<Result<void>> H1ClientConnection::send_trailers(const Fields& trailers) {
   if (writer_.finished()) co_return Result<void>();
-  auto sent = co_await writer_.end(&trailers);
+  auto sent = co_await writer_.end(&trailers).whole();
   failed_ = failed_ || !sent;
   co_return sent;
 }
 
 // --- the answer ---------------------------------------------------------------------------------
 
-awaitable<Result<void>> H1ClientConnection::await_head() {
+std::optional<Result<void>> H1ClientConnection::try_head(Want& want) {
   for (;;) {
     switch (reader_.scan_head()) {
       case HeadScanner::State::complete:
-        co_return Result<void>();
+        return Result<void>();
       case HeadScanner::State::refused:
-        co_return Error(Fault::bad_message, stream_->side(),
-                        "answer's head: " + std::string(reader_.scanner().refusal().reason));
+        return Error(Fault::bad_message, stream_->side(),
+                     "answer's head: " + std::string(reader_.scanner().refusal().reason));
       case HeadScanner::State::more:
         break;
     }
@@ -131,51 +137,72 @@ awaitable<Result<void>> H1ClientConnection::await_head() {
         continue;
       case IoState::end: {
         const bool silent = reader_.scanner().empty();
-        co_return Error(Fault::closed, stream_->side(),
-                        silent ? "closed before an answer" : "closed inside an answer's head");
+        return Error(Fault::closed, stream_->side(),
+                     silent ? "closed before an answer" : "closed inside an answer's head");
       }
       case IoState::failed:
-        co_return stream_->error();
+        return stream_->error();
       case IoState::want_read:
       case IoState::want_write:
-        break;
+        want = got.state == IoState::want_read ? Want::read : Want::write;
+        return {};
     }
-    const Want want = got.state == IoState::want_read ? Want::read : Want::write;
-    auto ready = co_await stream_->wait(want);
-    if (!ready) co_return ready.error();
   }
 }
 
-awaitable<Result<ResponseHead*>> H1ClientConnection::read_head() {
+Started<ResponseHead*> H1ClientConnection::start_read_head() {
   reader_.next_head();
-  auto there = co_await await_head();
-  if (!there) {
-    failed_ = true;
-    co_return there.error();
+  Want want = Want::read;
+  const auto there = try_head(want);
+  if (!there) return await_head(want);
+  failed_ = failed_ || !*there;
+  if (!*there) return there->error();
+  return take_head();
+}
+
+awaitable<Result<ResponseHead*>> H1ClientConnection::await_head(Want want) {
+  for (;;) {
+    auto ready = co_await stream_->wait(want);
+    std::optional<Result<void>> there = std::move(ready);
+    if (*there) there = try_head(want);
+    if (!there) continue;
+    failed_ = failed_ || !*there;
+    if (!*there) co_return there->error();
+    co_return take_head();
   }
+}
+
+Result<ResponseHead*> H1ClientConnection::take_head() {
   head_.fields.clear();
-  auto parsed = parse_response_head(reader_.take_head(), asked_, stream_->side(), head_);
+  const auto parsed = parse_response_head(reader_.take_head(), asked_, stream_->side(), head_);
   if (!parsed) {
     failed_ = true;
-    co_return parsed.error();
+    return parsed.error();
   }
   if (head_.status < 200 && head_.status != 101) {
     if (++informational_ > most_informational) {
       failed_ = true;
-      co_return Error(Fault::bad_message, stream_->side(), "too many interim answers");
+      return Error(Fault::bad_message, stream_->side(), "too many interim answers");
     }
-    co_return &head_;
+    return &head_;
   }
   final_head_ = true;
   keep_alive_ = persists(head_.version, head_.fields) && head_.status != 101;
   reader_.begin_body(has_body(asked_, head_.status) ? head_.length : BodyLength::none());
-  co_return &head_;
+  return &head_;
 }
 
-awaitable<Result<BodyPiece>> H1ClientConnection::read_body() {
-  auto piece = co_await reader_.read_body();
-  failed_ = failed_ || !piece;
-  co_return piece;
+Started<BodyPiece> H1ClientConnection::start_read_body() {
+  auto reading = reader_.read_body();
+  if (!reading.done()) return await_body(std::move(reading));
+  failed_ = failed_ || !*reading;
+  return reading;
+}
+
+awaitable<Result<BodyPiece>> H1ClientConnection::await_body(Started<BodyPiece> reading) {
+  co_await reading.finish();
+  failed_ = failed_ || !*reading;
+  co_return std::move(*reading);
 }
 
 bool H1ClientConnection::reusable() const {

@@ -26,12 +26,12 @@ class H1ClientConnection final : public ClientExchange {
   /// Exchanges begun so far.
   std::uint64_t exchanges() const { return exchanges_; }
 
-  awaitable<Result<void>> send_head(const RequestHead& head) override;
-  awaitable<Result<void>> send_body(std::string_view bytes, End end) override;
+  Started<void> start_head(const RequestHead& head) override;
+  Started<void> start_body(std::string_view bytes, End end) override;
   awaitable<Result<void>> send_trailers(const Fields& trailers) override;
-  awaitable<Result<void>> flush() override { return writer_.flush(); }
-  awaitable<Result<ResponseHead*>> read_head() override;
-  awaitable<Result<BodyPiece>> read_body() override;
+  Started<void> start_flush() override { return writer_.flush(); }
+  Started<ResponseHead*> start_read_head() override;
+  Started<BodyPiece> start_read_body() override;
   bool body_at_hand() const override { return reader_.body_at_hand(); }
   bool answered() const override { return answered_; }
   std::uint64_t bytes_sent() const override { return writer_.bytes_written() - sent_before_; }
@@ -44,8 +44,12 @@ class H1ClientConnection final : public ClientExchange {
   void begin_exchange(const RequestHead& head);
   void write_head(const RequestHead& head);
   void choose_framing(const RequestHead& head);
-  /// Waits until a whole head is there. Error: there will be none.
-  awaitable<Result<void>> await_head();
+  /// Whether a whole head is there; nothing: `want` has to come first. Error: there will be none.
+  std::optional<Result<void>> try_head(net::Want& want);
+  awaitable<Result<ResponseHead*>> await_head(net::Want want);
+  Result<ResponseHead*> take_head();
+  awaitable<Result<void>> await_sent(Started<void> sending);
+  awaitable<Result<BodyPiece>> await_body(Started<BodyPiece> reading);
 
   std::unique_ptr<net::Stream> stream_;
   MessageReader reader_;

@@ -154,12 +154,12 @@ Result<BodyPiece> MessageReader::ended() {
   return last_piece();
 }
 
-awaitable<Result<BodyPiece>> MessageReader::read_body() {
+std::optional<Result<BodyPiece>> MessageReader::try_body(Want& want) {
   for (;;) {
     auto piece = take_piece();
     if (piece) {
       pace_.settle(stream_, Want::read);
-      co_return std::move(*piece);
+      return piece;
     }
     const IoResult got = try_fill();
     switch (got.state) {
@@ -168,19 +168,33 @@ awaitable<Result<BodyPiece>> MessageReader::read_body() {
         continue;
       case IoState::end:
         pace_.settle(stream_, Want::read);
-        co_return ended();
+        return ended();
       case IoState::failed:
-        co_return stream_.error();
+        return stream_.error();
       case IoState::want_read:
       case IoState::want_write:
-        break;
+        want = wanted(got.state);
+        return {};
     }
-    const Want want = wanted(got.state);
+  }
+}
+
+Started<BodyPiece> MessageReader::read_body() {
+  Want want = Want::read;
+  auto piece = try_body(want);
+  if (piece) return std::move(*piece);
+  return await_body(want);
+}
+
+awaitable<Result<BodyPiece>> MessageReader::await_body(Want want) {
+  for (;;) {
     if (!pace_.before_wait(stream_, want)) {
       co_return Error(Fault::timeout, stream_.side(), "body slower than min_rate");
     }
     auto ready = co_await stream_.wait(want);
     if (!ready) co_return ready.error();
+    auto piece = try_body(want);
+    if (piece) co_return std::move(*piece);
   }
 }
 
@@ -200,113 +214,121 @@ void MessageWriter::begin_body(Framing framing, std::uint64_t bytes) {
   pace_.begin();
 }
 
-awaitable<Result<void>> MessageWriter::write_out(std::string_view direct) {
-  for (bool buffered = true; buffered || !direct.empty(); buffered = false) {
-    std::string_view rest = buffered ? out_.view() : direct;
-    while (!rest.empty()) {
-      const IoResult put = stream_.try_write(rest);
-      if (put.state == IoState::done) {
-        rest.remove_prefix(put.bytes);
-        written_ += put.bytes;
-        pace_.moved(put.bytes);
-        continue;
-      }
-      if (put.state == IoState::failed) co_return stream_.error();
-      if (put.state == IoState::end) {
-        co_return Error(Fault::closed, stream_.side(), "write to an ended stream");
-      }
-      const Want want = wanted(put.state);
-      if (!pace_.before_wait(stream_, want)) {
-        co_return Error(Fault::timeout, stream_.side(), "body taken slower than min_rate");
-      }
-      auto ready = co_await stream_.wait(want);
-      if (!ready) co_return ready.error();
+Started<void> MessageWriter::start(std::string_view bytes, End last) {
+  Rest rest{.bytes = bytes, .last = last};
+  Want want = Want::write;
+  auto done = go_on(rest, want);
+  if (done) return std::move(*done);
+  return await_rest(rest, want);
+}
+
+awaitable<Result<void>> MessageWriter::await_rest(Rest rest, Want want) {
+  for (;;) {
+    if (!pace_.before_wait(stream_, want)) {
+      co_return Error(Fault::timeout, stream_.side(), "body taken slower than min_rate");
     }
-    if (buffered) {
-      out_.clear();
-    } else {
-      break;
-    }
+    auto ready = co_await stream_.wait(want);
+    if (!ready) co_return ready.error();
+    auto done = go_on(rest, want);
+    if (done) co_return std::move(*done);
   }
+}
+
+std::optional<Result<void>> MessageWriter::go_on(Rest& rest, Want& want) {
+  do {
+    std::string_view nothing;
+    if (framing_ == Framing::chunked) gather_chunks(rest);
+    auto out = try_out(framing_ == Framing::chunked ? nothing : rest.bytes, want);
+    if (!out || !*out) return out;
+  } while (!rest.bytes.empty());
   pace_.settle(stream_, Want::write);
-  co_return Result<void>();
+  finished_ = finished_ || rest.last == End::last;
+  return Result<void>();
 }
 
-awaitable<Result<void>> MessageWriter::flush() {
-  if (out_.empty()) co_return Result<void>();
-  const std::string_view nothing_more;
-  co_return co_await write_out(nothing_more);
-}
-
-awaitable<Result<void>> MessageWriter::body(std::string_view bytes, End last) {
-  Result<void> done;
-  switch (framing_) {
-    case Framing::none:
-      break;
-    case Framing::chunked:
-      done = co_await write_chunks(bytes, last);
-      break;
-    case Framing::counted:
-      if (bytes.size() > left_ || (last == End::last && bytes.size() < left_)) {
-        co_return Error(Fault::bad_message, Side::self, "body differs from its announced length");
-      }
-      left_ -= bytes.size();
-      done = co_await write_counted(bytes);
-      break;
-    case Framing::until_close:
-      done = co_await write_counted(bytes);
-      break;
-  }
-  if (!done || last == End::more) co_return done;
-  done = co_await flush();
-  finished_ = done.has_value();
-  co_return done;
-}
-
-awaitable<Result<void>> MessageWriter::write_counted(std::string_view bytes) {
-  if (!out_.empty()) {
-    // The head takes along as much as fills the block; without a head nothing is copied.
-    const std::size_t along = std::min(bytes.size(), std::min(out_.room(), worth_gathering));
-    out_.append(bytes.substr(0, along));
-    bytes.remove_prefix(along);
-  } else if (bytes.empty()) {
-    co_return Result<void>();
-  }
-  co_return co_await write_out(bytes);
-}
-
-awaitable<Result<void>> MessageWriter::write_chunks(std::string_view bytes, End last) {
-  while (!bytes.empty()) {
-    if (out_.room() < chunk_framing_bytes + std::min<std::size_t>(bytes.size(), 1024)) {
-      auto flushed = co_await flush();
-      if (!flushed) co_return flushed;
+/// The buffer, then `direct`.
+std::optional<Result<void>> MessageWriter::try_out(std::string_view& direct, Want& want) {
+  while (!out_.empty() || !direct.empty()) {
+    const bool buffered = !out_.empty();
+    const IoResult put = stream_.try_write(buffered ? out_.view().substr(sent_) : direct);
+    switch (put.state) {
+      case IoState::done:
+        break;
+      case IoState::end:
+        return Error(Fault::closed, stream_.side(), "write to an ended stream");
+      case IoState::failed:
+        return stream_.error();
+      case IoState::want_read:
+      case IoState::want_write:
+        want = wanted(put.state);
+        return {};
     }
-    // Framing and data leave in one write, in chunks of up to a block.
+    written_ += put.bytes;
+    pace_.moved(put.bytes);
+    if (!buffered) {
+      direct.remove_prefix(put.bytes);
+    } else if ((sent_ += put.bytes) == out_.view().size()) {
+      out_.clear();
+      sent_ = 0;
+    }
+  }
+  return Result<void>();
+}
+
+/// Framing and data leave in one write, in chunks of up to a block.
+void MessageWriter::gather_chunks(Rest& rest) {
+  while (!rest.bytes.empty()) {
+    if (out_.room() < chunk_framing_bytes + std::min<std::size_t>(rest.bytes.size(), 1024)) return;
     const std::string_view chunk =
-        bytes.substr(0, std::min(bytes.size(), out_.room() - chunk_framing_bytes));
-    bytes.remove_prefix(chunk.size());
+        rest.bytes.substr(0, std::min(rest.bytes.size(), out_.room() - chunk_framing_bytes));
+    rest.bytes.remove_prefix(chunk.size());
     out_.append_number(chunk.size(), 16);
     out_.append("\r\n");
     out_.append(chunk);
     out_.append("\r\n");
   }
-  if (last == End::last) out_.append("0\r\n\r\n");
-  co_return co_await flush();
+  if (rest.last == End::last && !rest.ended) out_.append("0\r\n\r\n");
+  rest.ended = rest.last == End::last;
 }
 
-awaitable<Result<void>> MessageWriter::end(const Fields* trailers) {
+Started<void> MessageWriter::body(std::string_view bytes, End last) {
+  switch (framing_) {
+    case Framing::none:
+      return start({}, last);
+    case Framing::chunked:
+      return start(bytes, last);
+    case Framing::counted:
+      if (bytes.size() > left_ || (last == End::last && bytes.size() < left_)) {
+        return Error(Fault::bad_message, Side::self, "body differs from its announced length");
+      }
+      left_ -= bytes.size();
+      break;
+    case Framing::until_close:
+      break;
+  }
+  if (!out_.empty()) {
+    // The head takes along as much as fills the block; without a head nothing is copied.
+    const std::size_t along = std::min(bytes.size(), std::min(out_.room(), worth_gathering));
+    out_.append(bytes.substr(0, along));
+    bytes.remove_prefix(along);
+  }
+  return start(bytes, last);
+}
+
+Started<void> MessageWriter::end(const Fields* trailers) {
   if (framing_ != Framing::chunked || trailers == nullptr || trailers->empty()) {
-    const std::string_view nothing_more;
-    co_return co_await body(nothing_more, End::last);
+    return body({}, End::last);
   }
   out_.append("0\r\n");
   for (const Field& line : *trailers) {
     if (!is_forbidden_trailer(line.name)) append_field(out_, line.name, line.value);
   }
   out_.append("\r\n");
-  auto done = co_await flush();
-  finished_ = done.has_value();
-  co_return done;
+  Rest rest{.bytes = {}, .last = End::last, .ended = true};
+  Want want = Want::write;
+  auto done = go_on(rest, want);
+  if (done) return std::move(*done);
+  return await_rest(rest, want);
 }
 
 }  // namespace gatehouse::http

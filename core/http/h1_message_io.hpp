@@ -6,6 +6,7 @@
 
 #include "core/base/asio.hpp"
 #include "core/base/clock.hpp"
+#include "core/base/started.hpp"
 #include "core/http/chunked.hpp"
 #include "core/http/h1_buffers.hpp"
 #include "core/http/h1_scan.hpp"
@@ -66,7 +67,7 @@ class MessageReader {
   /// True when the body has been read to its end.
   bool finished() const { return state_ == State::finished; }
   const BodyLength& length() const { return length_; }
-  awaitable<Result<BodyPiece>> read_body();
+  Started<BodyPiece> read_body();
   /// True when read_body() has bytes to return at once.
   bool body_at_hand() const;
   /// Reading the rest of the body may take until `latest`, whatever the pace.
@@ -84,6 +85,9 @@ class MessageReader {
   enum class State : std::uint8_t { finished, counted, chunked, until_close };
   /// What the unread bytes hold of the body; nothing when they hold none.
   std::optional<Result<BodyPiece>> take_piece();
+  /// As far as it goes; empty: `want` has to come first.
+  std::optional<Result<BodyPiece>> try_body(net::Want& want);
+  awaitable<Result<BodyPiece>> await_body(net::Want want);
   BodyPiece last_piece() const;
   /// The peer ended its side within the body.
   Result<BodyPiece> ended();
@@ -116,23 +120,32 @@ class MessageWriter {
   OutputBuffer& out() { return out_; }
   void begin_body(Framing framing, std::uint64_t bytes);
   /// Errors of Side::self: more or fewer bytes than counted; nothing false is sent.
-  awaitable<Result<void>> body(std::string_view bytes, End end);
+  Started<void> body(std::string_view bytes, End end);
   /// Ends the body; `trailers` (may be null) only reach the peer in the chunked framing.
-  awaitable<Result<void>> end(const Fields* trailers);
-  awaitable<Result<void>> flush();
+  Started<void> end(const Fields* trailers);
+  Started<void> flush() { return start({}, End::more); }
   /// True when the message was written to its end and has left.
   bool finished() const { return finished_; }
   Framing framing() const { return framing_; }
   std::uint64_t bytes_written() const { return written_; }
 
  private:
-  /// The buffer, then `direct`.
-  awaitable<Result<void>> write_out(std::string_view direct);
-  awaitable<Result<void>> write_chunks(std::string_view bytes, End end);
-  awaitable<Result<void>> write_counted(std::string_view bytes);
+  /// What is still to be sent after the buffer.
+  struct Rest {
+    std::string_view bytes;
+    End last = End::more;
+    bool ended = false;  // the last chunk is in the buffer
+  };
+  Started<void> start(std::string_view bytes, End last);
+  /// As far as it goes; empty: `want` has to come first.
+  std::optional<Result<void>> go_on(Rest& rest, net::Want& want);
+  awaitable<Result<void>> await_rest(Rest rest, net::Want want);
+  std::optional<Result<void>> try_out(std::string_view& direct, net::Want& want);
+  void gather_chunks(Rest& rest);
 
   net::Stream& stream_;
   OutputBuffer out_;
+  std::size_t sent_ = 0;  // of it
   Pace pace_;
   Framing framing_ = Framing::none;
   bool finished_ = true;

@@ -28,46 +28,68 @@ H1ServerConnection::H1ServerConnection(net::Stream& stream, H1Worker worker,
 
 awaitable<Result<ServerExchange*>> H1ServerConnection::next() {
   if (state_ == State::over) co_return nullptr;
-  if (state_ == State::answering) {
+  if (is_over_cleanly()) {
+    reader_.end_message();
+  } else if (state_ == State::answering) {
     const bool goes_on = co_await end_exchange();
     if (!goes_on) {
       state_ = State::over;
       co_return nullptr;
     }
   }
-  auto came = co_await first_bytes();
-  if (!came || *came != Came::bytes) {
-    state_ = State::over;
-    stream_.shutdown_write();
-    stream_.close();
-    if (!came && came.error().fault() != Fault::closed) co_return came.error();
-    co_return nullptr;
+  state_ = State::idle;
+  if (reader_.unread().empty()) {
+    expect_request();
+    while (!stream_.pending()) {
+      auto ready = co_await stream_.wait(Want::read);
+      if (!ready) co_return ended_between(std::move(ready).error());
+      const IoResult got = reader_.try_fill();
+      if (got.state == IoState::done) break;
+      if (got.state == IoState::end) co_return ended_between(Error());
+      if (got.state == IoState::failed) co_return ended_between(stream_.error());
+      reader_.end_message();  // woken for nothing: hold no buffer
+    }
   }
-  auto exchange = co_await read_head();
+  state_ = State::reading_head;
+  head_.method = {};
+  if (reader_.scan_head() != HeadScanner::State::complete) {
+    const Result<bool> there = co_await await_head();
+    if (!there) co_return there.error();
+    if (!*there) co_return nullptr;
+  }
   stream_.deadline(Want::read, Steady::max());
-  co_return exchange;
+  if (requests_ == 0 && begins_as_h2()) co_return nullptr;
+  reset_exchange();
+  Refusal refusal = parse_request_head(reader_.take_head(), settings_.scheme, head_);
+  if (refusal) {
+    const Error told = co_await turn_away(std::move(refusal));
+    co_return told;
+  }
+  co_return begin_exchange();
 }
 
-/// Waits for a request to begin. Readiness first: a read that can only say "not yet" costs a system
-/// call and a buffer.
-awaitable<Result<H1ServerConnection::Came>> H1ServerConnection::first_bytes() {
-  state_ = State::idle;
-  if (!reader_.unread().empty()) co_return Came::bytes;
+/// The exchange before was answered, and nothing of it is left to be read or sent.
+bool H1ServerConnection::is_over_cleanly() const {
+  return state_ == State::answering && keep_alive_ && !upgraded_ && !failed_ &&
+         writer_.finished() && reader_.finished();
+}
+
+/// Readiness first: a read that can only say "not yet" costs a system call and a buffer.
+void H1ServerConnection::expect_request() {
+  const Steady now = worker_.clock.steady();
   const auto patience = requests_ == 0 ? settings_.request_header : settings_.idle;
-  auto until = worker_.clock.steady() + patience;
-  if (draining_) until = worker_.clock.steady() + drain_grace;
-  stream_.deadline(Want::read, until);
-  while (!stream_.pending()) {
-    auto ready = co_await stream_.wait(Want::read);
-    if (!ready && ready.error().fault() == Fault::timeout) co_return Came::overdue;
-    if (!ready) co_return ready.error();
-    const IoResult got = reader_.try_fill();
-    if (got.state == IoState::done) co_return Came::bytes;
-    if (got.state == IoState::end) co_return Came::end;
-    if (got.state == IoState::failed) co_return stream_.error();
-    reader_.end_message();  // woken for nothing: hold no buffer
-  }
-  co_return Came::bytes;
+  stream_.deadline(Want::read, now + (draining_ ? drain_grace : patience));
+}
+
+/// The connection is over without another request, properly unless `why` says otherwise.
+Result<ServerExchange*> H1ServerConnection::ended_between(const Error& why) {
+  state_ = State::over;
+  stream_.shutdown_write();
+  stream_.close();
+  const bool proper =
+      why.fault() == Fault::none || why.fault() == Fault::closed || why.fault() == Fault::timeout;
+  if (proper) return nullptr;
+  return why;
 }
 
 /// Reads on within a head; the deadline is set.
@@ -84,16 +106,16 @@ awaitable<Result<H1ServerConnection::Came>> H1ServerConnection::more_bytes() {
   }
 }
 
-awaitable<Result<ServerExchange*>> H1ServerConnection::read_head() {
-  state_ = State::reading_head;
-  head_.method = {};
+/// False: the connection is over, properly.
+awaitable<Result<bool>> H1ServerConnection::await_head() {
   stream_.deadline(Want::read, worker_.clock.steady() + settings_.request_header);
   for (;;) {
     const HeadScanner::State seen = reader_.scan_head();
-    if (seen == HeadScanner::State::complete) break;
+    if (seen == HeadScanner::State::complete) co_return true;
     if (seen == HeadScanner::State::refused) {
       Refusal refusal = reader_.scanner().refusal();
-      co_return co_await turn_away(std::move(refusal));
+      const Error told = co_await turn_away(std::move(refusal));
+      co_return told;
     }
     auto came = co_await more_bytes();
     if (came && *came == Came::bytes) continue;
@@ -102,19 +124,15 @@ awaitable<Result<ServerExchange*>> H1ServerConnection::read_head() {
       Refusal late;
       late.status = 408;
       late.reason = "head_too_slow";
-      co_return co_await turn_away(std::move(late));
+      const Error told = co_await turn_away(std::move(late));
+      co_return told;
     }
     state_ = State::over;
     stream_.close();
     if (!came) co_return came.error();
-    if (silent) co_return nullptr;
+    if (silent) co_return false;
     co_return Error(Fault::closed, Side::client, "closed inside a request head");
   }
-  if (requests_ == 0 && begins_as_h2()) co_return nullptr;
-  reset_exchange();
-  Refusal refusal = parse_request_head(reader_.take_head(), settings_.scheme, head_);
-  if (refusal) co_return co_await turn_away(std::move(refusal));
-  co_return begin_exchange();
 }
 
 bool H1ServerConnection::begins_as_h2() {
@@ -169,7 +187,7 @@ awaitable<bool> H1ServerConnection::drain_body() {
   std::uint64_t discarded = 0;
   reader_.finish_by(until);
   while (!reader_.finished() && discarded < most_discarded && worker_.clock.steady() < until) {
-    auto piece = co_await reader_.read_body();
+    auto piece = co_await reader_.read_body().whole();
     if (!piece) co_return false;
     discarded += piece->bytes.size();
   }
@@ -197,7 +215,7 @@ awaitable<void> H1ServerConnection::linger() {
   stream_.close();
 }
 
-awaitable<Result<ServerExchange*>> H1ServerConnection::turn_away(Refusal refusal) {
+awaitable<Error> H1ServerConnection::turn_away(Refusal refusal) {
   refusal_ = std::move(refusal);
   keep_alive_ = false;
   const bool timeout = refusal_.status == 408;
@@ -217,7 +235,7 @@ awaitable<Result<ServerExchange*>> H1ServerConnection::turn_away(Refusal refusal
   append_field(out, "Connection", "close");
   out.append("\r\n");
   if (!head_only) out.append(body);
-  auto sent = co_await writer_.flush();
+  auto sent = co_await writer_.flush().whole();
   if (sent) {
     co_await linger();
   } else {

@@ -63,30 +63,37 @@ class H1ServerConnection final : public ServerConnection, private ServerExchange
   static constexpr std::uint64_t most_discarded = 256 * 1024;
 
   RequestHead& request() override { return head_; }
-  awaitable<Result<BodyPiece>> read_body() override;
+  Started<BodyPiece> start_read_body() override;
   void limit_body(std::uint64_t bytes) override { body_limit_ = bytes; }
   bool body_finished() const override { return reader_.finished(); }
   bool body_at_hand() const override { return reader_.body_at_hand(); }
   bool client_gone() override;
   awaitable<Result<void>> send_informational(const ResponseHead& head) override;
-  awaitable<Result<void>> send_head(const ResponseHead& head) override;
-  awaitable<Result<void>> send_body(std::string_view bytes, End end) override;
+  Started<void> start_head(const ResponseHead& head) override;
+  Started<void> start_body(std::string_view bytes, End end) override;
   awaitable<Result<void>> send_trailers(const Fields& trailers) override;
-  awaitable<Result<void>> flush() override { return writer_.flush(); }
+  Started<void> start_flush() override { return writer_.flush(); }
   void abort() override;
   void close_after() override { keep_alive_ = false; }
   awaitable<Result<Raw>> upgrade(const ResponseHead& head) override;
   void forget_head() override;
 
-  awaitable<Result<Came>> first_bytes();
+  bool is_over_cleanly() const;
+  void expect_request();
+  Result<ServerExchange*> ended_between(const Error& why);
   awaitable<Result<Came>> more_bytes();
-  awaitable<Result<ServerExchange*>> read_head();
+  awaitable<Result<bool>> await_head();
   Result<ServerExchange*> begin_exchange();
   awaitable<bool> end_exchange();
   awaitable<bool> drain_body();
-  awaitable<Result<ServerExchange*>> turn_away(Refusal refusal);
+  awaitable<Error> turn_away(Refusal refusal);
   awaitable<void> linger();
   awaitable<Result<void>> send_continue();
+  awaitable<Result<BodyPiece>> continue_and_read();
+  Result<BodyPiece> accounted(Result<BodyPiece> piece);
+  awaitable<Result<BodyPiece>> await_body(Started<BodyPiece> reading);
+  awaitable<Result<void>> await_sent(Started<void> sending, std::size_t bytes);
+  Result<void> accounted(Result<void> sent, std::size_t bytes);
   void write_status_line(int status, std::string_view reason);
   void write_head(const ResponseHead& head);
   void choose_framing(const ResponseHead& head);

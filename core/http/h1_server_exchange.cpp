@@ -16,25 +16,39 @@ using net::Want;
 
 }  // namespace
 
-awaitable<Result<BodyPiece>> H1ServerConnection::read_body() {
+Started<BodyPiece> H1ServerConnection::start_read_body() {
   if (reader_.length().kind == BodyLength::Kind::counted && head_.length.bytes > body_limit_) {
-    co_return Error(Fault::limit, Side::client, "announced body over the limit");
+    return Error(Fault::limit, Side::client, "announced body over the limit");
   }
-  if (continue_wanted_ && !head_sent_) {
-    auto sent = co_await send_continue();
-    if (!sent) co_return sent.error();
-  }
-  auto piece = co_await reader_.read_body();
+  if (continue_wanted_ && !head_sent_) return continue_and_read();
+  auto reading = reader_.read_body();
+  if (reading.done()) return accounted(std::move(*reading));
+  return await_body(std::move(reading));
+}
+
+awaitable<Result<BodyPiece>> H1ServerConnection::continue_and_read() {
+  auto sent = co_await send_continue();
+  if (!sent) co_return sent.error();
+  auto piece = co_await reader_.read_body().whole();
+  co_return accounted(std::move(piece));
+}
+
+awaitable<Result<BodyPiece>> H1ServerConnection::await_body(Started<BodyPiece> reading) {
+  co_await reading.finish();
+  co_return accounted(std::move(*reading));
+}
+
+Result<BodyPiece> H1ServerConnection::accounted(Result<BodyPiece> piece) {
   if (!piece) {
     keep_alive_ = false;
-    co_return piece.error();
+    return piece;
   }
   bytes_in_ += piece->bytes.size();
   if (bytes_in_ > body_limit_) {
     keep_alive_ = false;
-    co_return Error(Fault::limit, Side::client, "body over the limit");
+    return Error(Fault::limit, Side::client, "body over the limit");
   }
-  co_return *piece;
+  return piece;
 }
 
 /// RFC 9110 §10.1.1. Needless once the body has begun to arrive.
@@ -135,11 +149,11 @@ awaitable<Result<void>> H1ServerConnection::send_informational(const ResponseHea
     if (!is_written_by_us(line.name)) append_field(writer_.out(), line.name, line.value);
   }
   writer_.out().append("\r\n");
-  co_return co_await writer_.flush();
+  co_return co_await writer_.flush().whole();
 }
 
-awaitable<Result<void>> H1ServerConnection::send_head(const ResponseHead& head) {
-  if (head_sent_) co_return Error(Fault::bad_message, Side::self, "a second head");
+Started<void> H1ServerConnection::start_head(const ResponseHead& head) {
+  if (head_sent_) return Error(Fault::bad_message, Side::self, "a second head");
   if (body_left_unread()) keep_alive_ = false;
   head_sent_ = true;
   choose_framing(head);
@@ -147,27 +161,34 @@ awaitable<Result<void>> H1ServerConnection::send_head(const ResponseHead& head) 
   const bool empty =
       writer_.framing() == MessageWriter::Framing::none ||
       (writer_.framing() == MessageWriter::Framing::counted && head.length.bytes == 0);
-  if (empty) co_return co_await writer_.end(nullptr);
-  co_return Result<void>();
+  if (empty) return writer_.end(nullptr);
+  return Result<void>();
 }
 
-awaitable<Result<void>> H1ServerConnection::send_body(std::string_view bytes, End end) {
+Started<void> H1ServerConnection::start_body(std::string_view bytes, End end) {
   if (writer_.finished() || writer_.framing() == MessageWriter::Framing::none) {
-    co_return Result<void>();
+    return Result<void>();
   }
-  auto sent = co_await writer_.body(bytes, end);
-  if (!sent) {
-    failed_ = true;
-    co_return sent;
-  }
-  bytes_out_ += bytes.size();
-  co_return sent;
+  auto sending = writer_.body(bytes, end);
+  if (sending.done()) return accounted(std::move(*sending), bytes.size());
+  return await_sent(std::move(sending), bytes.size());
+}
+
+awaitable<Result<void>> H1ServerConnection::await_sent(Started<void> sending, std::size_t bytes) {
+  co_await sending.finish();
+  co_return accounted(std::move(*sending), bytes);
+}
+
+Result<void> H1ServerConnection::accounted(Result<void> sent, std::size_t bytes) {
+  failed_ = failed_ || !sent;
+  if (sent) bytes_out_ += bytes;
+  return sent;
 }
 
 awaitable<Result<void>> H1ServerConnection::send_trailers(const Fields& trailers) {
   if (writer_.finished()) co_return Result<void>();
   const Fields* const accepted = head_.accepts_trailers ? &trailers : nullptr;
-  auto sent = co_await writer_.end(accepted);
+  auto sent = co_await writer_.end(accepted).whole();
   failed_ = failed_ || !sent;
   co_return sent;
 }
@@ -197,7 +218,7 @@ awaitable<Result<ServerExchange::Raw>> H1ServerConnection::upgrade(const Respons
   append_field(writer_.out(), "Upgrade", "websocket");
   append_field(writer_.out(), "Connection", "Upgrade");
   writer_.out().append("\r\n");
-  auto sent = co_await writer_.flush();
+  auto sent = co_await writer_.flush().whole();
   if (!sent) co_return sent.error();
   raw.early = reader_.take_unread();
   raw.stream = &stream_;

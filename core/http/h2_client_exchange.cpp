@@ -20,14 +20,14 @@ H2ClientConnection* H2ClientExchange::client() const {
 
 // --- the request --------------------------------------------------------------------------------
 
-awaitable<Result<void>> H2ClientExchange::send_head(const RequestHead& head) {
-  if (failed()) co_return failure();
-  if (id() != 0) co_return Error(Fault::bad_message, Side::self, "a second head");
+Started<void> H2ClientExchange::start_head(const RequestHead& head) {
+  if (failed()) return failure();
+  if (id() != 0) return Error(Fault::bad_message, Side::self, "a second head");
   if (client() == nullptr || !client()->takes_requests()) {
-    co_return Error(Fault::refused, peer(), "connection takes no more requests");
+    return Error(Fault::refused, peer(), "connection takes no more requests");
   }
   if (head.websocket && !client()->takes_websockets()) {
-    co_return Error(Fault::denied, Side::self, "server takes no WebSockets over HTTP/2");
+    return Error(Fault::denied, Side::self, "server takes no WebSockets over HTTP/2");
   }
   asked_ = {.head = head.method == "HEAD", .websocket = head.websocket};
   websocket_key_ = head.fields.find("sec-websocket-key").value_or(std::string_view());
@@ -38,42 +38,49 @@ awaitable<Result<void>> H2ClientExchange::send_head(const RequestHead& head) {
   H2ClientConnection& to = *client();
   const auto lines = to.lines().request(head, to.settings_.scheme);
   const std::int32_t id = to.session().submit_request(lines, bodiless ? End::last : End::more);
-  if (id == 0) co_return Error(Fault::refused, peer(), "no stream is left");
+  if (id == 0) return Error(Fault::refused, peer(), "no stream is left");
   for (const Field& line : lines) bytes_sent_ += line.name.size() + line.value.size();
   to.enter(*this, id);
   to.watch_liveness();
   if (bodiless) nothing_to_send();
   if (bodiless || head.websocket) H2Stream::flush();
-  co_return Result<void>();
+  return Result<void>();
 }
 
-awaitable<Result<void>> H2ClientExchange::send_body(std::string_view bytes, End end) {
-  if (id() == 0) co_return Error(Fault::bad_message, Side::self, "a body without a head");
+Started<void> H2ClientExchange::start_body(std::string_view bytes, End end) {
+  if (id() == 0) return Error(Fault::bad_message, Side::self, "a body without a head");
   if (sending_finished()) {
-    if (bytes.empty()) co_return Result<void>();
-    co_return Error(Fault::bad_message, Side::self, "body after the end of the request");
+    if (bytes.empty()) return Result<void>();
+    return Error(Fault::bad_message, Side::self, "body after the end of the request");
   }
   if (left_ && (bytes.size() > *left_ || (end == End::last && bytes.size() < *left_))) {
     reset(H2Code::internal_error);
-    co_return Error(Fault::bad_message, Side::self, "body differs from its announced length");
+    return Error(Fault::bad_message, Side::self, "body differs from its announced length");
   }
   if (left_) *left_ -= bytes.size();
-  auto sent = co_await send(bytes, end, nullptr);
-  if (sent) bytes_sent_ += bytes.size();
-  co_return sent;
+  auto sending = send(bytes, end, nullptr);
+  if (!sending.done()) return await_sent(std::move(sending), bytes.size());
+  if (*sending) bytes_sent_ += bytes.size();
+  return sending;
+}
+
+awaitable<Result<void>> H2ClientExchange::await_sent(Started<void> sending, std::size_t bytes) {
+  co_await sending.finish();
+  if (*sending) bytes_sent_ += bytes;
+  co_return std::move(*sending);
 }
 
 awaitable<Result<void>> H2ClientExchange::send_trailers(const Fields& trailers) {
   if (id() == 0) co_return Error(Fault::bad_message, Side::self, "trailers without a head");
   if (sending_finished()) co_return Result<void>();
   const std::string_view nothing_more;
-  auto sent = co_await send(nothing_more, End::last, &trailers);
+  auto sent = co_await send(nothing_more, End::last, &trailers).whole();
   co_return sent;
 }
 
-awaitable<Result<void>> H2ClientExchange::flush() {
+Started<void> H2ClientExchange::start_flush() {
   H2Stream::flush();
-  co_return Result<void>();
+  return Result<void>();
 }
 
 // --- the answer ---------------------------------------------------------------------------------
@@ -113,7 +120,7 @@ void H2ClientExchange::switch_protocols(ResponseHead& head) {
   head.fields.add_copy("sec-websocket-accept", accept);
 }
 
-awaitable<Result<ResponseHead*>> H2ClientExchange::read_head() {
+awaitable<Result<ResponseHead*>> H2ClientExchange::await_head() {
   while (heads_.size() <= (collecting_ ? 1U : 0U)) {
     if (failed()) co_return failure();
     if (readable().overdue()) co_return Error(Fault::timeout, peer(), "no answer in time");
@@ -123,11 +130,6 @@ awaitable<Result<ResponseHead*>> H2ClientExchange::read_head() {
   head_ = std::move(heads_.front());
   heads_.pop_front();
   co_return &head_;
-}
-
-awaitable<Result<BodyPiece>> H2ClientExchange::read_body() {
-  auto piece = co_await read();
-  co_return piece;
 }
 
 ServerExchange::Raw H2ClientExchange::raw() {

@@ -14,12 +14,12 @@ class H2ClientExchange final : public ClientExchange, public H2Stream {
   explicit H2ClientExchange(H2ClientConnection& connection);
   ~H2ClientExchange() override;
 
-  awaitable<Result<void>> send_head(const RequestHead& head) override;
-  awaitable<Result<void>> send_body(std::string_view bytes, End end) override;
+  Started<void> start_head(const RequestHead& head) override;
+  Started<void> start_body(std::string_view bytes, End end) override;
   awaitable<Result<void>> send_trailers(const Fields& trailers) override;
-  awaitable<Result<void>> flush() override;
-  awaitable<Result<ResponseHead*>> read_head() override;
-  awaitable<Result<BodyPiece>> read_body() override;
+  Started<void> start_flush() override;
+  Started<ResponseHead*> start_read_head() override { return await_head(); }
+  Started<BodyPiece> start_read_body() override { return read(); }
   bool body_at_hand() const override { return at_hand(); }
   bool answered() const override { return answered_; }
   std::uint64_t bytes_sent() const override { return bytes_sent_; }
@@ -33,6 +33,8 @@ class H2ClientExchange final : public ClientExchange, public H2Stream {
   static constexpr unsigned most_informational = 20;
 
   H2ClientConnection* client() const;
+  awaitable<Result<ResponseHead*>> await_head();
+  awaitable<Result<void>> await_sent(Started<void> sending, std::size_t bytes);
   /// Where the next block's fields go; null: to nobody, the answer's head is there.
   Fields* begin_head();
   void head_ended(End end);

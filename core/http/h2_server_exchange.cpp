@@ -14,7 +14,7 @@ H2ServerConnection* H2ServerExchange::server() const {
   return static_cast<H2ServerConnection*>(connection());
 }
 
-awaitable<Result<BodyPiece>> H2ServerExchange::read_body() {
+awaitable<Result<BodyPiece>> H2ServerExchange::read_on() {
   if (head_.length.kind == BodyLength::Kind::counted && head_.length.bytes > body_limit_) {
     co_return Error(Fault::limit, Side::client, "announced body over the limit");
   }
@@ -24,9 +24,9 @@ awaitable<Result<BodyPiece>> H2ServerExchange::read_body() {
     auto told = co_await send_informational(head);
     if (!told) co_return told.error();
   }
-  auto piece = co_await read();
+  auto piece = co_await read().whole();
   while (may_be_silent_ && !piece && piece.error().fault() == Fault::timeout) {
-    piece = co_await read();
+    piece = co_await read().whole();
   }
   if (!piece) co_return piece.error();
   bytes_in_ += piece->bytes.size();
@@ -59,9 +59,9 @@ Result<void> H2ServerExchange::submit(std::span<const Field> lines, End end) {
   return Result<void>();
 }
 
-awaitable<Result<void>> H2ServerExchange::send_head(const ResponseHead& head) {
-  if (head_sent_) co_return Error(Fault::bad_message, Side::self, "a second head");
-  if (failed()) co_return failure();
+Started<void> H2ServerExchange::start_head(const ResponseHead& head) {
+  if (head_sent_) return Error(Fault::bad_message, Side::self, "a second head");
+  if (failed()) return failure();
   const bool asked_head = head_.method == "HEAD";
   const bool counted = head.length.kind == BodyLength::Kind::counted;
   const bool bodiless = asked_head || head.status == 204 || head.status == 304 ||
@@ -69,7 +69,7 @@ awaitable<Result<void>> H2ServerExchange::send_head(const ResponseHead& head) {
                         (counted && head.length.bytes == 0);
   if (counted && !bodiless) left_ = head.length.bytes;
   const auto lines = server()->lines().response(head, server()->date());
-  co_return submit(lines, bodiless ? End::last : End::more);
+  return submit(lines, bodiless ? End::last : End::more);
 }
 
 /// A wrong length must not reach the client as a complete answer (RFC 9113 §8.1.1).
@@ -83,14 +83,21 @@ Result<void> H2ServerExchange::length_kept(std::size_t bytes, End end) {
   return Result<void>();
 }
 
-awaitable<Result<void>> H2ServerExchange::send_body(std::string_view bytes, End end) {
-  if (!head_sent_) co_return Error(Fault::bad_message, Side::self, "a body without a head");
-  if (sending_finished()) co_return Result<void>();
+Started<void> H2ServerExchange::start_body(std::string_view bytes, End end) {
+  if (!head_sent_) return Error(Fault::bad_message, Side::self, "a body without a head");
+  if (sending_finished()) return Result<void>();
   auto kept = length_kept(bytes.size(), end);
-  if (!kept) co_return kept;
-  auto sent = co_await send(bytes, end, nullptr);
-  if (sent) bytes_out_ += bytes.size();
-  co_return sent;
+  if (!kept) return kept;
+  auto sending = send(bytes, end, nullptr);
+  if (!sending.done()) return await_sent(std::move(sending), bytes.size());
+  if (*sending) bytes_out_ += bytes.size();
+  return sending;
+}
+
+awaitable<Result<void>> H2ServerExchange::await_sent(Started<void> sending, std::size_t bytes) {
+  co_await sending.finish();
+  if (*sending) bytes_out_ += bytes;
+  co_return std::move(*sending);
 }
 
 awaitable<Result<void>> H2ServerExchange::send_trailers(const Fields& trailers) {
@@ -99,14 +106,14 @@ awaitable<Result<void>> H2ServerExchange::send_trailers(const Fields& trailers) 
   auto kept = length_kept(0, End::last);
   if (!kept) co_return kept;
   const std::string_view nothing_more;
-  auto sent = co_await send(nothing_more, End::last, &trailers);
+  auto sent = co_await send(nothing_more, End::last, &trailers).whole();
   co_return sent;
 }
 
-awaitable<Result<void>> H2ServerExchange::flush() {
-  if (failed() && !sending_finished()) co_return failure();
+Started<void> H2ServerExchange::start_flush() {
+  if (failed() && !sending_finished()) return failure();
   H2Stream::flush();
-  co_return Result<void>();
+  return Result<void>();
 }
 
 awaitable<Result<ServerExchange::Raw>> H2ServerExchange::upgrade(const ResponseHead& head) {

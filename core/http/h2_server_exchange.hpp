@@ -13,16 +13,16 @@ class H2ServerExchange final : public ServerExchange, public H2Stream {
   H2ServerExchange(H2ServerConnection& connection, const H2ServerSettings& settings);
 
   RequestHead& request() override { return head_; }
-  awaitable<Result<BodyPiece>> read_body() override;
+  Started<BodyPiece> start_read_body() override { return read_on(); }
   void limit_body(std::uint64_t bytes) override { body_limit_ = bytes; }
   bool body_finished() const override { return read_finished(); }
   bool body_at_hand() const override { return at_hand(); }
   bool client_gone() override { return failed(); }
   awaitable<Result<void>> send_informational(const ResponseHead& head) override;
-  awaitable<Result<void>> send_head(const ResponseHead& head) override;
-  awaitable<Result<void>> send_body(std::string_view bytes, End end) override;
+  Started<void> start_head(const ResponseHead& head) override;
+  Started<void> start_body(std::string_view bytes, End end) override;
   awaitable<Result<void>> send_trailers(const Fields& trailers) override;
-  awaitable<Result<void>> flush() override;
+  Started<void> start_flush() override;
   void abort() override { reset(H2Code::internal_error); }
   /// Other streams go on: nothing left unread here stands in their way.
   void close_after() override {}
@@ -30,6 +30,8 @@ class H2ServerExchange final : public ServerExchange, public H2Stream {
 
  private:
   H2ServerConnection* server() const;
+  awaitable<Result<BodyPiece>> read_on();
+  awaitable<Result<void>> await_sent(Started<void> sending, std::size_t bytes);
   Result<void> submit(std::span<const Field> lines, End end);
   Result<void> length_kept(std::size_t bytes, End end);
 

@@ -184,8 +184,13 @@ void H2Stream::begin_wait(H2Waiter& waiter, Steady::duration idle) {
   }
 }
 
-awaitable<Result<BodyPiece>> H2Stream::read() {
+Started<BodyPiece> H2Stream::read() {
   give_credit();
+  if (arriving_.empty() && !in_ended_) return await_body();
+  return take_piece();
+}
+
+awaitable<Result<BodyPiece>> H2Stream::await_body() {
   while (arriving_.empty() && !in_ended_) {
     if (failed()) co_return *failure_;
     begin_wait(readable_, read_idle_);
@@ -199,8 +204,12 @@ awaitable<Result<BodyPiece>> H2Stream::read() {
       co_return Error(Fault::timeout, peer_, "body slower than min_rate");
     }
   }
+  co_return take_piece();
+}
+
+Result<BodyPiece> H2Stream::take_piece() {
   if (read_idle_.count() > 0) readable_.deadline(Steady::max());
-  if (failed() && !in_ended_) co_return *failure_;
+  if (failed() && !in_ended_) return *failure_;
   taken_.swap(arriving_);
   arriving_.clear();
   credit_ = taken_.size();
@@ -208,32 +217,34 @@ awaitable<Result<BodyPiece>> H2Stream::read() {
   piece.bytes = taken_;
   piece.last = in_ended_;
   if (in_ended_ && !trailers_.empty()) piece.trailers = &trailers_;
-  co_return piece;
+  return piece;
 }
 
 // --- sending ------------------------------------------------------------------------------------
 
-awaitable<Result<void>> H2Stream::send(std::string_view bytes, End end, const Fields* trailers) {
-  if (failed()) co_return *failure_;
-  if (out_done_) co_return Result<void>();
+Started<void> H2Stream::send(std::string_view bytes, End end, const Fields* trailers) {
+  if (failed()) return *failure_;
+  if (out_done_) return Result<void>();
   outgoing_ = bytes;
   out_end_ = end == End::last;
   out_trailers_ = trailers;
-  // The caller's octets are looked at only while it waits here.
-  struct Withdraw {
-    H2Stream& stream;
-    ~Withdraw() {
-      if (stream.pending()) stream.reset(stream.loss_);
-      stream.outgoing_ = {};
-      stream.out_trailers_ = nullptr;
-    }
-  };
-  const Withdraw withdraw{*this};
+  Loan loan(*this);
   if (pending()) connection_->offer(*this);
-  if (pending() && !failed()) {
-    begin_wait(writable_, write_idle_);
-    waiting_since_ = clock_->steady();
-  }
+  if (pending() && !failed()) return await_room(std::move(loan));
+  if (pending()) return *failure_;
+  return Result<void>();
+}
+
+void H2Stream::withdraw() {
+  if (pending()) reset(loss_);
+  outgoing_ = {};
+  out_trailers_ = nullptr;
+  if (write_idle_.count() > 0) writable_.deadline(Steady::max());
+}
+
+awaitable<Result<void>> H2Stream::await_room(Loan) {
+  begin_wait(writable_, write_idle_);
+  waiting_since_ = clock_->steady();
   while (pending() && !failed()) {
     const bool goes_on = co_await writable_.wait();
     if (!goes_on) co_return cancelled();
@@ -241,7 +252,6 @@ awaitable<Result<void>> H2Stream::send(std::string_view bytes, End end, const Fi
       co_return Error(Fault::timeout, peer_, "took nothing in time");
     }
   }
-  if (write_idle_.count() > 0) writable_.deadline(Steady::max());
   if (pending()) co_return *failure_;
   co_return Result<void>();
 }

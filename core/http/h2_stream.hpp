@@ -2,6 +2,7 @@
 
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "core/base/asio.hpp"
 #include "core/http/exchange.hpp"
@@ -93,8 +94,8 @@ class H2Stream {
   void reset(H2Code code);
 
  protected:
-  awaitable<Result<BodyPiece>> read();
-  awaitable<Result<void>> send(std::string_view bytes, End end, const Fields* trailers);
+  Started<BodyPiece> read();
+  Started<void> send(std::string_view bytes, End end, const Fields* trailers);
   void flush();
   bool at_hand() const { return !arriving_.empty() || in_ended_; }
   bool read_finished() const { return in_ended_ && arriving_.empty(); }
@@ -110,6 +111,23 @@ class H2Stream {
   void on_loss(H2Code code) { loss_ = code; }
 
  private:
+  awaitable<Result<BodyPiece>> await_body();
+  Result<BodyPiece> take_piece();
+  /// The sender's octets are looked at only while this lives: awaited or not, they may go then.
+  class Loan {
+   public:
+    explicit Loan(H2Stream& stream) : stream_(&stream) {}
+    Loan(Loan&& other) noexcept : stream_(std::exchange(other.stream_, nullptr)) {}
+    Loan& operator=(Loan&&) = delete;
+    ~Loan() {
+      if (stream_ != nullptr) stream_->withdraw();
+    }
+
+   private:
+    H2Stream* stream_;
+  };
+  awaitable<Result<void>> await_room(Loan loan);
+  void withdraw();
   bool pending() const { return !outgoing_.empty() || (out_end_ && !out_done_); }
   void give_credit();
   void widen();

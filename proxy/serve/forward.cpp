@@ -26,20 +26,22 @@ bool has_body(const http::RequestHead& request) {
          !(length.kind == http::BodyLength::Kind::counted && length.bytes == 0);
 }
 
-awaitable<void> Journey::run() {
-  began_ = worker_.clock.steady();
+awaitable<void> Journey::run(Worker& worker, http::ServerExchange& client, RequestFacts& facts,
+                             std::shared_ptr<backend::Backend> backend) {
+  Journey self(worker, client, facts, std::move(backend));
+  self.began_ = worker.clock.steady();
   for (;;) {
-    auto answered = co_await attempt();
+    auto answered = co_await self.attempt();
     if (answered) co_return;
-    const Remedy what = remedy(describe(answered.error()));
-    if (pool_ && (what.counts || what.server_failed)) {
+    const Remedy what = remedy(self.describe(answered.error()));
+    if (self.pool_ && (what.counts || what.server_failed)) {
       using Avoid = backend::Backend::Avoid;
       const auto avoid = what.server_failed ? Avoid::yes : Avoid::no;
-      backend_->failed(*pool_, answered.error(), probe_, avoid);
+      self.backend_->failed(*self.pool_, answered.error(), self.probe_, avoid);
     }
-    slot_.release();
-    if (again(what)) continue;
-    co_await give_up(answered.error(), what);
+    self.slot_.release();
+    if (self.again(what)) continue;
+    co_await self.give_up(answered.error(), what);
     co_return;
   }
 }
@@ -49,46 +51,78 @@ awaitable<Result<void>> Journey::attempt() {
   nothing_written_ = true;
   answer_ = 0;
   ++facts_.attempts;
-  auto leased = co_await lease();
-  if (!leased) co_return leased.error();
-  Lease held = std::move(*leased);
-  reused_ = held.reused();
+  std::optional<Lease> held;
+  if (std::exchange(dial_same_, false)) {
+    // After a stale one only a new one to the same server will do: others in its pool are as old.
+    auto dialled = co_await dial();
+    if (!dialled) co_return dialled.error();
+    held = std::move(*dialled);
+  } else {
+    backend::Choice choice = backend_->choose(wish());
+    const Kind kind = choice.kind;
+    if (kind == Kind::server) held = idle_lease(std::move(choice));
+    if (!held) {
+      auto leased = co_await lease(kind);
+      if (!leased) co_return leased.error();
+      held = std::move(*leased);
+    }
+  }
+  reused_ = held->reused();
   facts_.reused = reused_;
   if (request_.authority.empty()) {
     request_.authority = request_.fields.keep(pool_->server().authority);
   }
 
-  ClientWatch watch(worker_.wheel, client_, held.exchange());
+  ClientWatch watch(worker_.wheel, client_, held->exchange());
   watch_ = &watch;
   progress_ = Progress::request_sent;
-  auto done = co_await converse(held);
-  nothing_written_ = held.exchange().bytes_sent() == 0;
+  Result<void> done;
+  if (has_body(request_)) {
+    done = co_await converse(*held);
+  } else {
+    auto sent = send_head(*held);
+    if (!sent.done()) co_await sent.finish();
+    done = std::move(*sent);
+    if (done || may_have_answered(done.error())) {
+      expect_answer(*held);
+      done = co_await relay_answer(*held);
+    }
+  }
+  nothing_written_ = held->exchange().bytes_sent() == 0;
   if (done) {
-    held.give_back();
+    held->give_back();
   } else if (watch.gone()) {
     co_return Error(Fault::closed, Side::client, "client went away while its server was at work");
   }
   co_return done;
 }
 
-/// An idle connection, or a new one to a server that was not tried yet. After a stale one only a
-/// new one to the same server will do: others in its pool are as old.
-awaitable<Result<Lease>> Journey::lease() {
-  if (!std::exchange(dial_same_, false)) {
-    backend::Choice choice = backend_->choose(wish());
-    if (choice.kind == Kind::full) {
-      auto called = co_await queue();
-      if (!called) co_return called.error();
-      choice = std::move(*called);
+/// An idle connection to the server that was chosen: what most requests go by.
+std::optional<Lease> Journey::idle_lease(backend::Choice choice) {
+  pool_ = std::move(choice.pool);
+  slot_ = std::move(choice.slot);
+  probe_ = choice.probe;
+  facts_.server = pool_->server().text;
+  return Pool::take_idle(pool_, need());
+}
+
+/// After a choice that brought no idle connection: waits where it must, and makes a new one.
+awaitable<Result<Lease>> Journey::lease(Kind kind) {
+  if (kind == Kind::full) {
+    auto called = co_await queue();
+    if (!called) co_return called.error();
+    kind = called->kind;
+    if (kind == Kind::server) {
+      auto idle = idle_lease(std::move(*called));
+      if (idle) co_return std::move(*idle);
     }
-    if (choice.kind != Kind::server) co_return no_server(choice.kind);
-    pool_ = std::move(choice.pool);
-    slot_ = std::move(choice.slot);
-    probe_ = choice.probe;
-    facts_.server = pool_->server().text;
-    auto idle = Pool::take_idle(pool_, need());
-    if (idle) co_return std::move(*idle);
   }
+  if (kind != Kind::server) co_return no_server(kind);
+  auto fresh = co_await dial();
+  co_return fresh;
+}
+
+awaitable<Result<Lease>> Journey::dial() {
   std::string opening = introduction(*plan_, facts_);
   auto fresh = co_await Pool::dial(pool_, need(), std::move(opening));
   co_return fresh;
@@ -268,13 +302,11 @@ awaitable<void> forward(Worker& worker, http::ServerExchange& exchange, const Ro
   auto backend = worker.pools ? worker.pools->find(route.settings.backend) : nullptr;
   if (!backend) {
     facts.error = "no such backend";
-    co_await send_status(exchange, facts, 503);
-    co_return;
+    return send_status(exchange, facts, 503);
   }
   if (times_in_via(exchange.request().fields) >= most_times_in_via) {
     facts.rejected = "loop";
-    co_await send_status(exchange, facts, 508);
-    co_return;
+    return send_status(exchange, facts, 508);
   }
   // The head as a server gets it. Only fields change: method, path and query go on as they are.
   http::RequestHead& request = exchange.request();
@@ -282,8 +314,7 @@ awaitable<void> forward(Worker& worker, http::ServerExchange& exchange, const Ro
   write_forwarded(request.fields, hop_of(request, facts));
   // The route's own edits last, when nothing that a client sent can take them back.
   route.request_edits.apply_to(request, facts);
-  detail::Journey journey(worker, exchange, facts, std::move(backend));
-  co_await journey.run();
+  return detail::Journey::run(worker, exchange, facts, std::move(backend));
 }
 
 }  // namespace gatehouse::serve

@@ -30,75 +30,89 @@ void prepare_answer(http::Fields& fields) {
 }  // namespace
 
 awaitable<Result<void>> Journey::relay_answer(Lease& lease) {
-  auto final = co_await final_head(lease);
-  if (!final) co_return final.error();
-  http::ResponseHead& head = **final;
-  if (repeats(head.status)) {
-    const std::string told = "answered " + std::to_string(head.status);
+  http::ClientExchange& server = lease.exchange();
+  http::ResponseHead* head = nullptr;
+  for (;;) {
+    auto read = server.start_read_head();
+    if (!read.done()) {
+      auto rest = co_await read.rest();
+      read = std::move(rest);
+    }
+    if (!*read) {
+      progress_ = server.answered() ? Progress::answering : Progress::request_sent;
+      co_return read->error();
+    }
+    progress_ = Progress::answering;
+    head = **read;
+    if (head->status >= 200 || head->status == 101) break;
+    auto relayed = co_await relay_interim(*head);
+    if (!relayed) co_return relayed.error();
+  }
+  if (head->status == 101 && !accepts_switch(*head)) {
+    co_return Error(Fault::bad_message, Side::server, "switched protocols without being asked");
+  }
+  if (repeats(head->status)) {
+    const std::string told = "answered " + std::to_string(head->status);
     co_return Error(Fault::refused, Side::server, told);
   }
-  lease.exchange().deadline(Want::read, Steady::max());
-  facts_.backend_time = worker_.clock.steady() - began_;
-  const bool ailing = plan_->retry_on.covers(head.status);
-  if (ailing) {
-    const Error told(Fault::refused, Side::server, "answered " + std::to_string(head.status));
-    backend_->failed(*pool_, told, probe_, backend::Backend::Avoid::no);
-  } else {
-    backend_->served(*pool_, probe_);
-  }
-  progress_ = Progress::forwarded;
-  if (head.status == 101) {
-    auto switched = co_await switch_protocols(lease, head);
+  server_answered(lease, head->status);
+  if (head->status == 101) {
+    auto switched = co_await switch_protocols(lease, *head);
     co_return switched;
   }
+  const bool bodiless = edit_answer(*head);
+  auto sent = client_.start_head(*head);
+  if (!sent.done()) co_await sent.finish();
+  if (!*sent || bodiless) co_return *sent;
+  // Reads the next piece only after the client took the last; what may have to wait for the server
+  // is not held back from the client.
+  for (;;) {
+    if (!server.body_at_hand()) {
+      auto flushed = client_.start_flush();
+      if (!flushed.done()) co_await flushed.finish();
+      if (!*flushed) co_return *flushed;
+    }
+    auto read = server.start_read_body();
+    if (!read.done()) co_await read.finish();
+    if (!*read) co_return read->error();
+    http::BodyPiece piece = **read;
+    if (!request_.accepts_trailers) piece.trailers = nullptr;
+    if (piece.trailers != nullptr) {
+      auto ended = co_await pass_piece(client_, piece);
+      co_return ended;
+    }
+    auto passed = client_.start_body(piece.bytes, piece.last ? http::End::last : http::End::more);
+    if (!passed.done()) co_await passed.finish();
+    if (!*passed || piece.last) co_return *passed;
+  }
+}
+
+awaitable<Result<void>> Journey::relay_interim(http::ResponseHead& head) {
+  if (head.status == 100) co_return Result<void>();  // we answered the client's Expect ourselves
+  prepare_answer(head.fields);
+  auto told = co_await client_.send_informational(head);
+  co_return told;
+}
+
+/// The answer is one that the client will see.
+void Journey::server_answered(Lease& lease, int status) {
+  lease.exchange().deadline(Want::read, Steady::max());
+  facts_.backend_time = worker_.clock.steady() - began_;
+  progress_ = Progress::forwarded;
+  if (!plan_->retry_on.covers(status)) return backend_->served(*pool_, probe_);
+  const Error told(Fault::refused, Side::server, "answered " + std::to_string(status));
+  backend_->failed(*pool_, told, probe_, backend::Backend::Avoid::no);
+}
+
+/// True: no body follows.
+bool Journey::edit_answer(http::ResponseHead& head) {
   prepare_answer(head.fields);
   if (!plan_->sticky_cookie.empty()) pin_client(head.fields);
   // Early: what is left of the request is not read, so no other can follow on this connection.
   if (!client_.body_finished()) client_.close_after();
-  const bool bodiless = request_.method == "HEAD" || head.status == 204 || head.status == 304 ||
-                        head.length.kind == http::BodyLength::Kind::none;
   facts_.status = head.status;
-  auto sent = co_await client_.send_head(head);
-  if (!sent || bodiless) co_return sent;
-  auto relayed = co_await relay_body(lease.exchange());
-  co_return relayed;
-}
-
-awaitable<Result<http::ResponseHead*>> Journey::final_head(Lease& lease) {
-  http::ClientExchange& server = lease.exchange();
-  for (;;) {
-    auto read = co_await server.read_head();
-    if (!read) {
-      progress_ = server.answered() ? Progress::answering : Progress::request_sent;
-      co_return read.error();
-    }
-    progress_ = Progress::answering;
-    http::ResponseHead& head = **read;
-    if (head.status == 101 && !accepts_switch(head)) {
-      co_return Error(Fault::bad_message, Side::server, "switched protocols without being asked");
-    }
-    if (head.status == 101 || head.status >= 200) co_return &head;
-    if (head.status == 100) continue;  // we answered the client's Expect ourselves
-    prepare_answer(head.fields);
-    auto told = co_await client_.send_informational(head);
-    if (!told) co_return told.error();
-  }
-}
-
-/// Reads the next piece only after the client took the last; what may have to wait for the server
-/// is not held back from the client.
-awaitable<Result<void>> Journey::relay_body(http::ClientExchange& server) {
-  for (;;) {
-    if (!server.body_at_hand()) {
-      auto flushed = co_await client_.flush();
-      if (!flushed) co_return flushed.error();
-    }
-    auto piece = co_await server.read_body();
-    if (!piece) co_return piece.error();
-    if (!request_.accepts_trailers) piece->trailers = nullptr;
-    auto passed = co_await pass_piece(client_, *piece);
-    if (!passed || piece->last) co_return passed;
-  }
+  return request_.method == "HEAD" || head.status == 204 || head.status == 304 ||
+         head.length.kind == http::BodyLength::Kind::none;
 }
 
 /// Tells the client's cookie which server answered, where it does not say so already.

@@ -16,12 +16,17 @@ awaitable<Result<void>> Journey::read_piece() {
   co_return Result<void>();
 }
 
+Started<void> Journey::send_head(Lease& lease) {
+  const auto write_idle = facts_.snapshot->server().timeouts.write_idle;
+  lease.exchange().deadline(Want::write, worker_.clock.steady() + write_idle);
+  return lease.exchange().start_head(request_);
+}
+
 /// Head and body. A piece that was read already (of an attempt that failed before it) goes first.
 awaitable<Result<void>> Journey::send_request(Lease& lease) {
   http::ClientExchange& server = lease.exchange();
   const auto write_idle = facts_.snapshot->server().timeouts.write_idle;
-  lease.exchange().deadline(Want::write, worker_.clock.steady() + write_idle);
-  auto sent = co_await server.send_head(request_);
+  auto sent = co_await send_head(lease).whole();
   if (!sent || !has_body(request_)) co_return sent;
   bool have_piece = pieces_read_ == 1;
   for (;;) {

@@ -52,7 +52,11 @@ awaitable<void> Transaction::answer(http::ServerExchange& exchange) {
   if (admission.last) exchange.close_after();
   std::exception_ptr cut;
   try {
-    co_await send(exchange, admission);
+    if (admission.kind == Admission::Kind::to_route) {
+      co_await run_handlers(worker_, exchange, *admission.route, facts_);
+    } else {
+      co_await send(exchange, admission);
+    }
   } catch (...) {
     cut = std::current_exception();  // cancelled, or our bug: the request has its line all the same
     if (facts_.error.empty()) facts_.error = "cut";
@@ -106,8 +110,7 @@ awaitable<void> Transaction::send(http::ServerExchange& exchange, const Admissio
       break;
     }
     case Admission::Kind::to_route:
-      co_await run_handlers(worker_, exchange, *admission.route, facts_);
-      break;
+      break;  // answer() saw to it
   }
 }
 

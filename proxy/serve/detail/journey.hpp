@@ -27,12 +27,16 @@ class Journey {
         passage_(*backend_),
         retries_left_(plan_->retries) {}
 
-  awaitable<void> run();
+  /// Makes one and carries it to its end.
+  static awaitable<void> run(Worker& worker, http::ServerExchange& client, RequestFacts& facts,
+                             std::shared_ptr<backend::Backend> backend);
 
  private:
   // The attempts.
   awaitable<Result<void>> attempt();
-  awaitable<Result<backend::Lease>> lease();
+  std::optional<backend::Lease> idle_lease(backend::Choice choice);
+  awaitable<Result<backend::Lease>> lease(backend::Choice::Kind kind);
+  awaitable<Result<backend::Lease>> dial();
   backend::Wish wish() const;
   awaitable<Result<backend::Choice>> queue();
   Error no_server(backend::Choice::Kind kind);
@@ -48,14 +52,16 @@ class Journey {
   // Towards the server.
   bool whole_body_at_hand() const { return pieces_read_ == 1 && piece_.last; }
   awaitable<Result<void>> read_piece();
+  Started<void> send_head(backend::Lease& lease);
   awaitable<Result<void>> send_request(backend::Lease& lease);
   awaitable<Error> send_request_and_park(backend::Lease& lease);
   void expect_answer(backend::Lease& lease);
 
   // Towards the client.
   awaitable<Result<void>> relay_answer(backend::Lease& lease);
-  awaitable<Result<http::ResponseHead*>> final_head(backend::Lease& lease);
-  awaitable<Result<void>> relay_body(http::ClientExchange& server);
+  awaitable<Result<void>> relay_interim(http::ResponseHead& head);
+  void server_answered(backend::Lease& lease, int status);
+  bool edit_answer(http::ResponseHead& head);
   awaitable<Result<void>> switch_protocols(backend::Lease& lease, http::ResponseHead& head);
   bool accepts_switch(const http::ResponseHead& head) const;
   void pin_client(http::Fields& fields) const;

@@ -31,14 +31,14 @@ void BufferedRequest::tell_length() {
   }
 }
 
-awaitable<Result<http::BodyPiece>> BufferedRequest::read_body() {
-  if (!held_) co_return co_await inner().read_body();
+Started<http::BodyPiece> BufferedRequest::start_read_body() {
+  if (!held_) return inner().start_read_body();
   held_ = false;
   http::BodyPiece piece;
   piece.bytes = body_;
   piece.last = whole_;
   if (whole_ && !trailers_.empty()) piece.trailers = &trailers_;
-  co_return piece;
+  return Result<http::BodyPiece>(piece);
 }
 
 awaitable<void> forward_buffered(Visit& visit) {

@@ -17,7 +17,7 @@ class BufferedRequest final : public WrappedExchange {
   /// Reads until `most` octets are here or the body is over. Before anything else reads.
   awaitable<Result<void>> fill(std::uint64_t most);
 
-  awaitable<Result<http::BodyPiece>> read_body() override;
+  Started<http::BodyPiece> start_read_body() override;
   bool body_at_hand() const override { return held_ || inner().body_at_hand(); }
 
  private:

@@ -90,8 +90,8 @@ awaitable<void> to_server(Visit& visit) {
   return forward(visit.worker, visit.exchange, visit.route, visit.facts);
 }
 
-awaitable<void> walk(Worker& worker, http::ServerExchange& exchange, const Route& route,
-                     RequestFacts& facts) {
+awaitable<void> walk_steps(Worker& worker, http::ServerExchange& exchange, const Route& route,
+                           RequestFacts& facts) {
   Visit visit{.worker = worker, .exchange = exchange, .route = route, .facts = facts};
   settle_path(visit);
   if (longer_than(visit.request().length, facts.snapshot->server().limits.body)) {
@@ -104,6 +104,19 @@ awaitable<void> walk(Worker& worker, http::ServerExchange& exchange, const Route
     if (answered) co_return;
   }
   co_await to_server(visit);
+}
+
+awaitable<void> walk(Worker& worker, http::ServerExchange& exchange, const Route& route,
+                     RequestFacts& facts) {
+  const bool only_forwards =
+      route.steps.empty() && !route.settings.backend.empty() && route.settings.buffer_request == 0;
+  const std::uint64_t most = facts.snapshot->server().limits.body;
+  if (!only_forwards || longer_than(exchange.request().length, most)) {
+    return walk_steps(worker, exchange, route, facts);
+  }
+  Visit visit{.worker = worker, .exchange = exchange, .route = route, .facts = facts};
+  settle_path(visit);
+  return forward(worker, exchange, route, facts);
 }
 
 // What answers pass on their way out, the one next to the client first.

@@ -96,12 +96,12 @@ CompressedExchange::CompressedExchange(http::ServerExchange& inner, const Compre
   none_match_ = fields.find("If-None-Match").value_or(std::string_view());
 }
 
-awaitable<Result<void>> CompressedExchange::send_head(const http::ResponseHead& head) {
+Started<void> CompressedExchange::start_head(const http::ResponseHead& head) {
   if (head.status == 304) return send_not_modified(head);
-  if (!transformable_ || !may_be_encoded(head)) return inner().send_head(head);
+  if (!transformable_ || !may_be_encoded(head)) return inner().start_head(head);
   // A client that refuses identity gets a coding even of what is short.
   const bool worth = !is_short(head.length) || accepted_.weight(Coding::identity) == 0;
-  if (!worth) return inner().send_head(head);
+  if (!worth) return inner().start_head(head);
   return begin(head) ? send_encoded_head(head) : send_varying_head(head);
 }
 
@@ -160,8 +160,12 @@ awaitable<Result<void>> CompressedExchange::send_not_modified(const http::Respon
   co_return co_await inner().send_head(answer);
 }
 
-awaitable<Result<void>> CompressedExchange::send_body(std::string_view bytes, http::End end) {
-  if (!encoder_) co_return co_await inner().send_body(bytes, end);
+Started<void> CompressedExchange::start_body(std::string_view bytes, http::End end) {
+  if (!encoder_) return inner().start_body(bytes, end);
+  return send_encoded(bytes, end);
+}
+
+awaitable<Result<void>> CompressedExchange::send_encoded(std::string_view bytes, http::End end) {
   const Until until = end == http::End::last ? Until::ended : Until::taken;
   auto encoded = co_await encode(bytes, until);
   if (!encoded || end == http::End::more) co_return encoded;
@@ -184,7 +188,12 @@ awaitable<Result<void>> CompressedExchange::send_trailers(const http::Fields& tr
   co_return co_await inner().send_trailers(trailers);
 }
 
-awaitable<Result<void>> CompressedExchange::flush() {
+Started<void> CompressedExchange::start_flush() {
+  if (!unflushed_ && held_ == 0) return inner().start_flush();
+  return flush_encoder();
+}
+
+awaitable<Result<void>> CompressedExchange::flush_encoder() {
   if (unflushed_) {
     const std::string_view nothing_more;
     auto encoded = co_await encode(nothing_more, Until::flushed);

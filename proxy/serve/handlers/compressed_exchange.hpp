@@ -27,16 +27,18 @@ class CompressedExchange final : public WrappedExchange {
   CompressedExchange(http::ServerExchange& inner, const CompressMeans& means,
                      std::span<const http::Coding> offered);
 
-  awaitable<Result<void>> send_head(const http::ResponseHead& head) override;
-  awaitable<Result<void>> send_body(std::string_view bytes, http::End end) override;
+  Started<void> start_head(const http::ResponseHead& head) override;
+  Started<void> start_body(std::string_view bytes, http::End end) override;
   awaitable<Result<void>> send_trailers(const http::Fields& trailers) override;
-  awaitable<Result<void>> flush() override;
+  Started<void> start_flush() override;
 
  private:
   awaitable<Result<void>> send_encoded_head(const http::ResponseHead& head);
   awaitable<Result<void>> send_varying_head(const http::ResponseHead& head);
   awaitable<Result<void>> send_not_modified(const http::ResponseHead& head);
   bool begin(const http::ResponseHead& head);
+  awaitable<Result<void>> send_encoded(std::string_view bytes, http::End end);
+  awaitable<Result<void>> flush_encoder();
   awaitable<Result<void>> encode(std::string_view bytes, http::Encoder::Until until);
   awaitable<Result<void>> pass_on(http::End end);
 

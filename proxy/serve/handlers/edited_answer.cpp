@@ -25,8 +25,8 @@ const http::ResponseHead& EditedAnswer::edited(const http::ResponseHead& head) {
   return edited_;
 }
 
-awaitable<Result<void>> EditedAnswer::send_head(const http::ResponseHead& head) {
-  return inner().send_head(edited(head));
+Started<void> EditedAnswer::start_head(const http::ResponseHead& head) {
+  return inner().start_head(edited(head));
 }
 
 awaitable<Result<http::ServerExchange::Raw>> EditedAnswer::upgrade(const http::ResponseHead& head) {

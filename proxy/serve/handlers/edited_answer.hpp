@@ -16,7 +16,7 @@ class EditedAnswer final : public WrappedExchange {
   /// Whether answers to this request are edited at all.
   static bool wanted(const Route& route, const RequestFacts& facts);
 
-  awaitable<Result<void>> send_head(const http::ResponseHead& head) override;
+  Started<void> start_head(const http::ResponseHead& head) override;
   awaitable<Result<Raw>> upgrade(const http::ResponseHead& head) override;
 
  private:

@@ -12,7 +12,7 @@ class WrappedExchange : public http::ServerExchange {
   explicit WrappedExchange(http::ServerExchange& inner) : inner_(inner) {}
 
   http::RequestHead& request() override { return inner_.request(); }
-  awaitable<Result<http::BodyPiece>> read_body() override { return inner_.read_body(); }
+  Started<http::BodyPiece> start_read_body() override { return inner_.start_read_body(); }
   void limit_body(std::uint64_t bytes) override { inner_.limit_body(bytes); }
   bool body_finished() const override { return inner_.body_finished(); }
   bool body_at_hand() const override { return inner_.body_at_hand(); }
@@ -21,16 +21,16 @@ class WrappedExchange : public http::ServerExchange {
   awaitable<Result<void>> send_informational(const http::ResponseHead& head) override {
     return inner_.send_informational(head);
   }
-  awaitable<Result<void>> send_head(const http::ResponseHead& head) override {
-    return inner_.send_head(head);
+  Started<void> start_head(const http::ResponseHead& head) override {
+    return inner_.start_head(head);
   }
-  awaitable<Result<void>> send_body(std::string_view bytes, http::End end) override {
-    return inner_.send_body(bytes, end);
+  Started<void> start_body(std::string_view bytes, http::End end) override {
+    return inner_.start_body(bytes, end);
   }
   awaitable<Result<void>> send_trailers(const http::Fields& trailers) override {
     return inner_.send_trailers(trailers);
   }
-  awaitable<Result<void>> flush() override { return inner_.flush(); }
+  Started<void> start_flush() override { return inner_.start_flush(); }
   void abort() override { inner_.abort(); }
   void close_after() override { inner_.close_after(); }
   awaitable<Result<Raw>> upgrade(const http::ResponseHead& head) override {
