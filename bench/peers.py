@@ -139,6 +139,11 @@ backend = "app"
         return [self.binary, "run", "--config", self.config], {}
 
 
+class Before(Gatehouse):
+    """Another build: what a change brings is seen in one run."""
+    name = "before"
+
+
 class Nginx(Peer):
     name = program = "nginx"
     version_words = ["-v"]
