@@ -102,10 +102,11 @@ void Readiness::deliver() {
   std::array<epoll_event, most_at_once> events;
   const int count = ::epoll_wait(set_, events.data(), static_cast<int>(events.size()), 0);
   for (std::size_t i = 0; i < static_cast<std::size_t>(std::max(count, 0)); ++i) {
-    Watch* const watch = find(events[i].data.u64);
+    const std::uint64_t ticket = events[i].data.u64;  // a copy: the kernel's struct is packed
+    Watch* const watch = find(ticket);
     if (watch == nullptr) continue;
     watch->mark(events[i].events);
-    due_.push_back(events[i].data.u64);
+    due_.push_back(ticket);
   }
   go_on();
 }
