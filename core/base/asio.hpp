@@ -12,19 +12,19 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <cstddef>
 
-#include "core/base/frame_pool.hpp"
+#include "core/base/recycling.hpp"
 
 // Seen by every unit that makes coroutines, before the first of them.
 template <>
 inline void* boost::asio::detail::awaitable_frame_base<boost::asio::any_io_executor>::operator new(
     std::size_t size) {
-  return gatehouse::take_frame(size);
+  return gatehouse::take_recycled(size);
 }
 template <>
 inline void
 boost::asio::detail::awaitable_frame_base<boost::asio::any_io_executor>::operator delete(
     void* pointer, std::size_t size) {
-  gatehouse::give_frame(pointer, size);
+  gatehouse::give_recycled(pointer, size);
 }
 
 namespace gatehouse {

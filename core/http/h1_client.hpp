@@ -22,7 +22,10 @@ class H1ClientConnection final : public ClientExchange {
   bool quiet();
   /// The exchange is over and nothing of it is looked at any more: gives its buffers back. Call it
   /// before the connection is put aside.
-  void rest() { reader_.end_message(); }
+  void rest() {
+    reader_.end_message();
+    head_.fields.clear();
+  }
   /// Exchanges begun so far.
   std::uint64_t exchanges() const { return exchanges_; }
 

@@ -39,6 +39,7 @@ awaitable<Result<ServerExchange*>> H1ServerConnection::next() {
   }
   state_ = State::idle;
   if (reader_.unread().empty()) {
+    head_.fields.clear();
     expect_request();
     while (!stream_.pending()) {
       auto ready = co_await stream_.wait(Want::read);

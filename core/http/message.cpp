@@ -19,15 +19,13 @@ std::string_view version_text(Version version) {
 }
 
 std::string_view Fields::keep(std::string_view bytes) {
-  if (slabs_.empty() || slabs_.back().size - used_ < bytes.size()) {
-    const std::size_t size = std::max(slab_bytes, bytes.size());
-    slabs_.push_back({std::make_unique_for_overwrite<char[]>(size), size});
-    used_ = 0;
+  if (slabs_.empty() || slabs_.back().capacity() - slabs_.back().size() < bytes.size()) {
+    slabs_.emplace_back().reserve(std::max(slab_bytes, bytes.size()));
   }
-  char* const place = slabs_.back().bytes.get() + used_;
-  bytes.copy(place, bytes.size());
-  used_ += bytes.size();
-  return {place, bytes.size()};
+  Slab& slab = slabs_.back();
+  const std::size_t at = slab.size();
+  slab.insert(slab.end(), bytes.begin(), bytes.end());
+  return {slab.data() + at, bytes.size()};
 }
 
 std::optional<std::string_view> Fields::find(std::string_view name) const {
@@ -53,11 +51,8 @@ void Fields::set(std::string_view name, std::string_view value) {
 }
 
 void Fields::clear() {
-  lines_.clear();
-  used_ = 0;
-  // One slab of the common size stays for the next message.
-  if (slabs_.size() > 1) slabs_.resize(1);
-  if (!slabs_.empty() && slabs_.front().size > slab_bytes) slabs_.clear();
+  lines_ = Lines();  // `= {}` would keep the memory
+  slabs_ = Slabs();
 }
 
 }  // namespace gatehouse::http

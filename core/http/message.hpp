@@ -7,6 +7,8 @@
 #include <string_view>
 #include <vector>
 
+#include "core/base/recycling.hpp"
+
 namespace gatehouse::http {
 
 enum class Version : std::uint8_t { http10, http11, http2 };
@@ -25,14 +27,18 @@ struct Field {
 /// into its own store.
 class Fields {
  public:
-  using const_iterator = std::vector<Field>::const_iterator;
+  using Lines = std::vector<Field, Recycling<Field>>;
+  using const_iterator = Lines::const_iterator;
 
   Fields() = default;
   Fields(Fields&&) noexcept = default;
   Fields& operator=(Fields&&) noexcept = default;
 
   /// The caller keeps the bytes alive as long as the message.
-  void add(std::string_view name, std::string_view value) { lines_.push_back({name, value}); }
+  void add(std::string_view name, std::string_view value) {
+    if (lines_.capacity() == 0) lines_.reserve(usual_lines);
+    lines_.push_back({name, value});
+  }
   /// Copies both.
   void add_copy(std::string_view name, std::string_view value) { add(keep(name), keep(value)); }
   /// Copies bytes into the message's own store; valid until clear().
@@ -47,6 +53,7 @@ class Fields {
   }
   /// Removes all of that name and adds one line.
   void set(std::string_view name, std::string_view value);
+  /// Gives all its memory to the next message of the thread: an idle connection holds none.
   void clear();
   bool empty() const { return lines_.empty(); }
   std::size_t size() const { return lines_.size(); }
@@ -54,14 +61,12 @@ class Fields {
   const_iterator end() const { return lines_.end(); }
 
  private:
+  static constexpr std::size_t usual_lines = 16;
   static constexpr std::size_t slab_bytes = 1024;
-  struct Slab {
-    std::unique_ptr<char[]> bytes;
-    std::size_t size = 0;
-  };
-  std::vector<Field> lines_;
-  std::vector<Slab> slabs_;  // never move, so views stay valid; the last one is being filled
-  std::size_t used_ = 0;     // octets taken of the last slab
+  using Slab = std::vector<char, Recycling<char>>;
+  using Slabs = std::vector<Slab, Recycling<Slab>>;
+  Lines lines_;
+  Slabs slabs_;  // filled one after the other; what is in one stays
 };
 
 /// How long a body is. Decided once, at head completion; framing fields are never forwarded.

@@ -1,4 +1,4 @@
-#include "core/base/frame_pool.hpp"
+#include "core/base/recycling.hpp"
 
 #include <array>
 #include <new>
@@ -16,8 +16,8 @@ namespace gatehouse {
 #ifdef GATEHOUSE_SANITIZED
 
 // They find what is used after its end only where that was given back.
-void* take_frame(std::size_t bytes) { return ::operator new(bytes); }
-void give_frame(void* frame, std::size_t) noexcept { ::operator delete(frame); }
+void* take_recycled(std::size_t bytes) { return ::operator new(bytes); }
+void give_recycled(void* memory, std::size_t) noexcept { ::operator delete(memory); }
 
 #else
 
@@ -62,7 +62,7 @@ std::size_t size_class(std::size_t bytes) { return (bytes - 1) / step; }
 
 }  // namespace
 
-void* take_frame(std::size_t bytes) {
+void* take_recycled(std::size_t bytes) {
   const std::size_t at = size_class(bytes);
   if (at >= sizes) return ::operator new(bytes);
   Shelf& shelf = shelves.by_size[at];
@@ -76,14 +76,14 @@ void* take_frame(std::size_t bytes) {
   return block;
 }
 
-void give_frame(void* frame, std::size_t bytes) noexcept {
+void give_recycled(void* memory, std::size_t bytes) noexcept {
   const std::size_t at = size_class(bytes);
   if (at >= sizes || shelves.closed || shelves.by_size[at].count == most_idle) {
-    ::operator delete(frame);
+    ::operator delete(memory);
     return;
   }
   Shelf& shelf = shelves.by_size[at];
-  shelf.first = ::new (frame) Free{shelf.first};
+  shelf.first = ::new (memory) Free{shelf.first};
   ++shelf.count;
 }
 
