@@ -117,6 +117,22 @@ backend = "app"
 tls = {{ mode = "files", cert = "{cert}", key = "{key}" }}
 """ for host, cert, key in certificates)
         access = f'access = "{options["access_log"]}"' if "access_log" in options else ""
+        fresh = ""
+        if "acme" in options:
+            fresh = f"""
+[acme]
+ca = ["pebble"]
+[acme.on_demand]
+allow = ["*.fresh.test"]
+rate = "100000/1m"
+rate_per_domain = "100000/1m"
+rate_per_client = "100000/1m"
+{options["acme"](self.http, self.https).issuer()}
+[[site]]
+hosts = ["*.fresh.test"]
+backend = "app"
+tls.mode = "on_demand"
+"""
         self.config = self.write("gatehouse.toml", f"""
 [server]
 http = ["127.0.0.1:{self.http}"]
@@ -129,6 +145,7 @@ level = "warn"
 [backend.app]
 servers = ["127.0.0.1:{backend}"]
 idle_connections = 256
+{fresh}
 {sites}
 {options.get("extra", "")}
 [[site]]
@@ -264,9 +281,24 @@ https://{host}:{self.https} {{
   {proxy}
 }}
 """ for host, cert, key in certificates)
+        ca = fresh = ""
+        if "acme" in options:
+            pebble = options["acme"](self.http, self.https)
+            ca = f"acme_ca {pebble.directory()}\n  acme_ca_root {pebble.roots_file}\n" \
+                 f"  http_port {self.http}\n  https_port {self.https}"
+            fresh = f"""
+https://*.fresh.test:{self.https} {{
+  bind 127.0.0.1
+  tls {{
+    on_demand
+  }}
+  {proxy}
+}}
+"""
         config = self.write("Caddyfile", f"""
 {{
   admin off
+  {ca}
   auto_https disable_redirects
   storage file_system {self.folder}/data
   log {{
@@ -274,6 +306,7 @@ https://{host}:{self.https} {{
   }}
 }}
 {sites}
+{fresh}
 http://:{self.http} {{
   {proxy}
 }}

@@ -7,17 +7,11 @@ import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from measure import Figures, pinned, run
+from measure import pinned, run
+from on_demand import on_demand
 from peers import most_connections
+from row import Row
 from scene import LOAD_CPU
-
-
-class Row:
-    def __init__(self, key, title, unit, target=None):
-        self.key, self.title, self.unit, self.target = key, title, unit, target
-        self.figures = Figures()
-        self.errors = {}
-        self.latency = {}
 
 
 class Bench:
@@ -203,6 +197,22 @@ def reload_under_load(bench):
         yield from (live, tail)
 
 
+def two_workers(bench):
+    """Ours alone: whether a request costs more where two workers share what they share. The load is
+    on one of their CPUs as well, so that requests per second would say nothing on two CPUs."""
+    certificates = [bench.scene.certificate("localhost")]
+    row = Row("l", "https h1, two workers against one (ours)", "CPU µs per request", 1.05)
+    one = bench.peers["gatehouse"]()
+    two = bench.peers["gatehouse"]()
+    one.start(bench.backend.port, certificates)
+    two.start(bench.backend.port, certificates, {"workers": 2})
+    one.name, two.name = "one worker", "gatehouse"
+    bench.load(row, [one, two], "/1k", bench.requests(60000), ["--h1", "-c", 64])
+    bench.stop([one, two])
+    yield row
+
+
 ALL = {"small": small_requests, "handshakes": handshakes, "bodies": big_bodies, "idle": idle_connections,
        "certificates": many_certificates,
-       "reload": reload_under_load, "start": cold_start, "log": access_log}
+       "reload": reload_under_load, "start": cold_start, "log": access_log, "workers": two_workers,
+       "on_demand": on_demand}

@@ -1,0 +1,71 @@
+"""Names that nobody has seen before, from a real CA (Pebble) that validates at once."""
+import os
+import socket
+import ssl
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "tests", "e2e"))
+
+from row import Row  # noqa: E402
+
+ABLE = ("gatehouse", "before", "caddy")  # who obtains certificates in a handshake
+
+
+def first_byte(port, name):
+    """Seconds from the connection to the answer over https for a name."""
+    trusting = ssl._create_unverified_context()
+    began = time.monotonic()
+    with socket.create_connection(("127.0.0.1", port), timeout=120) as plain:
+        with trusting.wrap_socket(plain, server_hostname=name) as stream:
+            stream.sendall(f"GET /1k HTTP/1.1\r\nHost: {name}\r\n\r\n".encode())
+            if stream.recv(12) != b"HTTP/1.1 200":
+                raise RuntimeError(f"no answer for {name}")
+    return time.monotonic() - began
+
+
+def on_demand(bench):
+    """What a name costs beside what the CA needs for it: Pebble alone answers in some 20 ms."""
+    import harness  # only here: the others need no CA
+    first = Row("k", "first byte on a never-seen name", "ms", None)
+    burst = Row("k", "time a name of a burst of never-seen names", "ms", None)
+    tail = Row("k", "p99 of other traffic, 500 requests a second, during such a burst (ours)", "ms", 1.20)
+    names = 200 if bench.scale < 1 else 1000
+    for name in [name for name in bench.peers if name in ABLE]:
+        with harness.Scene(None) as scene:
+            def ca(http, https):
+                return harness.Pebble(scene, http, https, nonce_reject=0, authz_reuse=0)
+            [peer] = bench.started([bench.scene.certificate("localhost")], {"acme": ca}, only=[name])
+            first_byte(peer.https, "warm.fresh.test")  # the account
+            for number in range(bench.rounds * 3):
+                first.figures.add(name, first_byte(peer.https, f"n{number}.fresh.test") * 1000)
+
+            def served(new):
+                try:
+                    first_byte(peer.https, new)
+                    return True
+                except OSError:
+                    return False
+
+            def many(kind, count):
+                began = time.monotonic()
+                with ThreadPoolExecutor(50) as pool:
+                    fine = sum(pool.map(served, (f"{kind}{i}.fresh.test" for i in range(count))))
+                burst.errors[name] = burst.errors.get(name, 0) + count - fine
+                return (time.monotonic() - began) * 1000 / max(fine, 1)
+            burst.figures.add(name, many("burst", names))
+            if name == "gatehouse":
+                url = f"https://localhost:{peer.https}/1k"
+                for turn in range(bench.rounds):
+                    calm, failed = bench.scene.latencies(url, 3, 500, "--h1")
+                    busy = threading.Thread(target=many, args=(f"busy{turn}-", names // 2))
+                    busy.start()
+                    beside, failed_beside = bench.scene.latencies(url, 3, 500, "--h1")
+                    busy.join()
+                    tail.figures.add("calm", calm[len(calm) * 99 // 100])
+                    tail.figures.add(name, beside[len(beside) * 99 // 100])
+                    tail.errors[name] = tail.errors.get(name, 0) + failed + failed_beside
+            bench.stop([peer])
+    yield from (first, burst, tail)
