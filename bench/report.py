@@ -6,9 +6,9 @@ def cell(row, peer):
     if peer not in row.figures.by_peer:
         return "–"
     low, high = row.figures.spread(peer)
-    text = f"{row.figures.median(peer):.3g}"
+    text = in_table(row.figures.median(peer))
     if len(row.figures.by_peer[peer]) > 1:
-        text += f" ({low:.3g}–{high:.3g})"
+        text += f" ({in_table(low)}–{in_table(high)})"
     if row.errors.get(peer):
         text += f" **{row.errors[peer]} errors**"
     return text
@@ -30,15 +30,33 @@ def ratio(row):
     return text
 
 
-def markdown(told, rows):
-    peers = []
-    for row in rows:
-        peers += [peer for peer in row.figures.peers() if peer not in peers]
-    versions = ", ".join(f"{name} {version}" for name, version in told["versions"].items())
-    lines = [f"{told['date']}, {told['cpus']} CPUs, kernel {told['kernel']}, {told['rounds']} rounds interleaved; {versions}.",
-             "", f"| | scenario | unit | {' | '.join(peers)} | ratio |", "|---" * (len(peers) + 4) + "|"]
+def table(rows, peers):
+    lines = [f"| | scenario | unit | {' | '.join(peers)} | ratio |", "|---" * (len(peers) + 4) + "|"]
     for row in rows:
         lines.append(f"| {row.key} | {row.title} | {row.unit} | {' | '.join(cell(row, p) for p in peers)} | {ratio(row)} |")
+    return lines
+
+
+def in_table(figure):
+    """1.73e+03 says little to people."""
+    return f"{figure:.3g}" if figure < 1000 else f"{figure:,.0f}"
+
+
+def markdown(told, rows):
+    """One table of those compared with others, one of our own against ourselves."""
+    names = list(told["versions"])
+    compared = [row for row in rows if set(row.figures.peers()) <= set(names) and len(row.figures.peers()) > 1]
+    alone = [row for row in rows if row not in compared]
+    peers = [name for name in names if any(name in row.figures.by_peer for row in compared)]
+    versions = ", ".join(f"{name} {version}" for name, version in told["versions"].items())
+    lines = [f"{told['date']}, {told['cpus']} CPUs, kernel {told['kernel']}, {told['rounds']} rounds interleaved; {versions}."]
+    if compared:
+        lines += ["", *table(compared, peers)]
+    if alone:
+        lines += ["", "Gatehouse alone, beside itself:", "", "| | scenario | unit | this | beside | ratio |", "|---" * 6 + "|"]
+        for row in alone:
+            beside = "; ".join(f"{p}: {cell(row, p)}" for p in row.figures.peers() if p != "gatehouse") or "–"
+            lines.append(f"| {row.key} | {row.title} | {row.unit} | {cell(row, 'gatehouse')} | {beside} | {ratio(row)} |")
     latencies = [row for row in rows if row.latency]
     if latencies:
         lines += ["", "p50 / p99 at 2,000 requests a second, in ms:", "", f"| scenario | {' | '.join(peers)} |",

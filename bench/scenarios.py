@@ -31,6 +31,13 @@ class Bench:
         for peer in running:
             peer.stop()
 
+    def settle(self, peer):
+        """Until it does nothing more on its own: what it still loads is not the load's doing."""
+        before = -1
+        while peer.cpu_us() - before > 10000:
+            before = peer.cpu_us()
+            time.sleep(0.5)
+
     def requests(self, count):
         return max(int(count * self.scale), 64)
 
@@ -48,8 +55,10 @@ class Bench:
                 before = peer.cpu_us()
                 done, failed, _ = self.scene.h2load(url(peer), count, *words)
                 spent = peer.cpu_us() - before
+                if done == 0:
+                    raise RuntimeError(f"{peer.name} answered none of the requests: {row.title}")
                 row.errors[peer.name] = row.errors.get(peer.name, 0) + failed
-                row.figures.add(peer.name, spent / max(done, 1) / per)
+                row.figures.add(peer.name, spent / done / per)
 
 
 def small_requests(bench):
@@ -133,6 +142,7 @@ def many_certificates(bench):
         for name in bench.peers:
             [peer] = [make() for each, make in bench.peers.items() if each == name]
             start.figures.add(name, peer.start(bench.backend.port, certificates) * 1000)
+            bench.settle(peer)
             before = peer.cpu_us()
             done = bench.scene.tls_clients("spread", peer.https, "n%.bench", 2, 4, count)
             shake.figures.add(name, (peer.cpu_us() - before) / max(done["done"], 1))

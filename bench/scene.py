@@ -46,7 +46,14 @@ http {{
     listen 127.0.0.1:{self.port} backlog=4096;
     location = /1k {{ default_type text/plain; return 200 "{"x" * 1024}"; }}
     location = /10m {{ root {self.folder}; }}
-    location = /up {{ return 200 "ok"; }}
+    # Reads the whole body before it answers.
+    location = /up {{
+      client_body_buffer_size 11m;
+      proxy_pass http://127.0.0.1:{self.port}/ok;
+      proxy_pass_request_body off;
+      proxy_set_header Content-Length "";
+    }}
+    location = /ok {{ return 200 "ok"; }}
   }}
 }}
 """)
@@ -66,6 +73,7 @@ class Scene(contextlib.ExitStack):
         super().__init__()
         self.top = tempfile.mkdtemp(prefix="gatehouse-bench-")
         self.callback(shutil.rmtree, self.top, ignore_errors=True)
+        os.chmod(self.top, 0o755)  # workers of others give root up, and read files in here
         self.clients = clients
         # The same suite for everybody: servers differ in which of those offered they prefer.
         openssl = os.path.join(self.top, "openssl.cnf")
