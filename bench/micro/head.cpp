@@ -2,6 +2,7 @@
 
 #include <benchmark/benchmark.h>
 
+#include "core/base/asio.hpp"
 #include "core/http/h1.hpp"
 #include "core/http/header_rules.hpp"
 #include "proxy/serve/forwarded_fields.hpp"
