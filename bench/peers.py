@@ -6,17 +6,15 @@ import shutil
 import socket
 import ssl
 import subprocess
+import sys
 import time
 
-from measure import cpu_us, family, pinned, pss_kib
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "tests", "e2e"))
+
+from measure import cpu_us, family, pinned, pss_kib  # noqa: E402
+from ports import free_port  # noqa: E402
 
 SUITE = "TLS_AES_128_GCM_SHA256"
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def most_connections():

@@ -11,7 +11,7 @@ target_compile_options(gatehouse_flags INTERFACE
 target_include_directories(gatehouse_flags INTERFACE ${CMAKE_SOURCE_DIR})
 target_compile_definitions(gatehouse_flags INTERFACE
   BOOST_ASIO_SEPARATE_COMPILATION BOOST_ASIO_NO_DEPRECATED BOOST_ASIO_DISABLE_BOOST_DATE_TIME
-  # Coroutine frames and operations that a thread keeps for the next ones, of each kind.
+  # Operations that a thread keeps for the next ones, of each kind (frames: core/base/recycling.hpp).
   BOOST_ASIO_RECYCLING_ALLOCATOR_CACHE_SIZE=16
   OPENSSL_API_COMPAT=30000 OPENSSL_NO_DEPRECATED)
 if(GATEHOUSE_SANITIZE)

@@ -83,6 +83,7 @@ void give_recycled(void* memory, std::size_t bytes) noexcept {
     return;
   }
   Shelf& shelf = shelves.by_size[at];
+  if (shelf.first == nullptr) static_cast<void>(cleaner.here);
   shelf.first = ::new (memory) Free{shelf.first};
   ++shelf.count;
 }

@@ -1,6 +1,7 @@
 #include "core/net/readiness.hpp"
 
 #include <sys/epoll.h>
+#include <sys/socket.h>
 
 #include <array>
 #include <boost/asio/query.hpp>
@@ -140,8 +141,11 @@ Readiness::Watch::Watch(Readiness& readiness, int descriptor)
   epoll_event wanted{};
   wanted.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
   wanted.data.u64 = ticket_;
-  // Without memory for it the socket is of no use: as if its peer had gone.
-  if (::epoll_ctl(readiness_.set_, EPOLL_CTL_ADD, descriptor, &wanted) != 0) ended_ = came_ = true;
+  if (::epoll_ctl(readiness_.set_, EPOLL_CTL_ADD, descriptor, &wanted) == 0) return;
+  // No memory, or too many watches of this user: nobody would hear of the socket again. It is ended
+  // for good, so that whoever uses it learns that now, and does not ask it for ever.
+  ::shutdown(descriptor, SHUT_RDWR);
+  ended_ = came_ = true;
 }
 
 void Readiness::Watch::leave() {

@@ -89,7 +89,7 @@ Worker::Worker(std::size_t place, std::size_t of, const Surroundings& outside)
   around.entropy.fill(seed);
   random_ = std::bit_cast<decltype(random_)>(seed);
   net::Readiness::of(io.get_executor());  // what it needs is had now or never
-  random_[0] |= 1;  // the generator below stands still on all zeroes
+  random_[0] |= 1;                        // the generator below stands still on all zeroes
   const backend::Means means{clock, around.resolver,  around.dialer, wheel, buffers,
                              crew,  around.sticky_key};
   pools = std::make_shared<backend::Pools>(means, [this] { return random(); });

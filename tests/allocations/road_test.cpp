@@ -195,22 +195,23 @@ std::string get(const std::string& host) {
          "Accept-Encoding: gzip, br\r\nCookie: session=0123456789abcdef0123456789abcdef\r\n\r\n";
 }
 
+void check_steady(House& house, net::Stream& stream, const std::string& host) {
+  CHECK(house.run(ask(stream, get(host), warming)) == warming);
+  const std::uint64_t before = house.taken();
+  CHECK(house.run(ask(stream, get(host), counted)) == counted);
+  CHECK(house.taken() - before <= beside);
+}
+
 }  // namespace
 
 TEST_CASE("requests of a plain connection that lives on take no memory") {
   House house;
   auto stream = house.run(connect(house, house.port("plain"), "", ""));
-  CHECK(house.run(ask(*stream, get("plain.test"), warming)) == warming);
-  const std::uint64_t before = house.taken();
-  CHECK(house.run(ask(*stream, get("plain.test"), counted)) == counted);
-  CHECK(house.taken() - before <= beside);
+  check_steady(house, *stream, "plain.test");
 }
 
 TEST_CASE("requests of a TLS connection that lives on take no memory") {
   House house;
   auto stream = house.run(connect(house, house.port("tls"), "secure.test", "http/1.1"));
-  CHECK(house.run(ask(*stream, get("secure.test"), warming)) == warming);
-  const std::uint64_t before = house.taken();
-  CHECK(house.run(ask(*stream, get("secure.test"), counted)) == counted);
-  CHECK(house.taken() - before <= beside);
+  check_steady(house, *stream, "secure.test");
 }

@@ -70,6 +70,15 @@ awaitable<void> swallow(net::Stream& stream, std::size_t& taken, std::size_t wan
 
 }  // namespace
 
+TEST_CASE("a socket that cannot be watched is ended, and not asked for ever") {
+  Pair p;
+  const auto again = p.adopt(p.near->descriptor());  // epoll takes a descriptor only once
+  char room[8];
+  CHECK(again->try_read(room).state == net::IoState::end);
+  CHECK(again->try_write("lost").state == net::IoState::failed);
+  CHECK(p.far->try_read(room).state == net::IoState::end);
+}
+
 TEST_CASE("a reader waits for bytes and gets them") {
   Pair p;
   std::string got;
