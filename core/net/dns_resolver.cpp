@@ -177,7 +177,8 @@ class Channel : public std::enable_shared_from_this<Channel> {
   /// A socket of the channel, which owns it; here it is only waited for.
   struct Watch {
     explicit Watch(asio::io_context& io) : descriptor(io) {}
-    ~Watch() {
+    ~Watch() { leave(); }
+    void leave() {
       if (descriptor.is_open()) descriptor.release();
     }
     asio::posix::stream_descriptor descriptor;
@@ -217,7 +218,10 @@ class Channel : public std::enable_shared_from_this<Channel> {
   static void socket_changed(void* self, ares_socket_t fd, int readable, int writable) noexcept {
     Channel& channel = *static_cast<Channel*>(self);
     if (readable == 0 && writable == 0) {
-      channel.watches_.erase(fd);  // c-ares closes it next
+      // c-ares closes it next, and the number may be somebody else's at once: a handler that still
+      // holds the watch must find nothing left to do.
+      const auto gone = channel.watches_.extract(fd);
+      if (gone) gone.mapped()->leave();
       return;
     }
     auto& watch = channel.watches_[fd];

@@ -88,6 +88,14 @@ tls.mode = "off"
     def counts(servers):
         return [len(server.requests) for server in servers]
 
+    def wait_until_left_alone(self, servers):
+        """Each worker finds out, or is told, for itself."""
+        def settled():
+            before = self.counts(servers)
+            self.assertEqual(self.ask(20), {200: 20})
+            return self.counts(servers) == before
+        wait_for(settled, "the old servers to be left alone")
+
     def test_a_changed_address_moves_the_traffic_when_its_time_is_up(self):
         port, (old, new) = self.on_same_port("127.0.0.2", "127.0.0.3")
         self.names.serve("app A 127.0.0.2")
@@ -96,12 +104,7 @@ tls.mode = "off"
         self.assertEqual(self.counts([old, new]), [20, 0])
         self.names.serve("app A 127.0.0.3")
         wait_for(lambda: self.get() == 200 and new.requests, "the traffic to move")
-        # Either worker finds out for itself.
-        def settled():
-            before = len(old.requests)
-            self.assertEqual(self.ask(20), {200: 20})
-            return len(old.requests) == before
-        wait_for(settled, "the old server to be left alone")
+        self.wait_until_left_alone([old])
 
     def test_a_name_that_vanishes_keeps_its_last_address(self):
         port, (server,) = self.on_same_port("127.0.0.2")
@@ -156,6 +159,7 @@ _web._tcp SRV 20 0 {ports[2]} a""")
 
         self.names.serve(f"a A 127.0.0.2\n_web._tcp SRV 0 0 {ports[3]} a")
         wait_for(lambda: self.get() == 200 and servers[3].requests, "the service to move")
+        self.wait_until_left_alone(servers[:3])
         before = self.counts(servers[:3])
         self.assertEqual(self.ask(50), {200: 50})
         self.assertEqual(self.counts(servers[:3]), before)
