@@ -34,7 +34,7 @@ Crew::Crew(asio::any_io_executor executor)
     : executor_(std::move(executor)), gone_(executor_, Steady::max()) {}
 
 void Crew::add(awaitable<void> task) {
-  const auto place = stops_.insert(stops_.end(), std::make_shared<Stop>());
+  const auto place = stops_.insert(stops_.end(), std::allocate_shared<Stop>(Recycling<Stop>()));
   auto done = [this, place](std::exception_ptr failure) {
     if (failure) log_failure(failure);
     (*place)->over = true;

@@ -31,7 +31,7 @@ class Crew {
   };
 
   asio::any_io_executor executor_;
-  std::list<std::shared_ptr<Stop>> stops_;
+  std::list<std::shared_ptr<Stop>, Recycling<std::shared_ptr<Stop>>> stops_;
   asio::steady_timer gone_;  // set at Steady::max(), used as a condition
 };
 

@@ -137,6 +137,17 @@ class Readiness::Watch {
     return asio::async_initiate<const asio::deferred_t, void(End)>(Start{this, want},
                                                                    asio::deferred);
   }
+  /// The same for a function of an End that moves, but is not copied. Called soon where the
+  /// direction is ready already.
+  template <class Call>
+  void tell(Want want, Call call) {
+    if (ready(want)) {
+      asio::post(readiness_.context_,
+                 [call = std::move(call)]() mutable { std::move(call)(End::ready); });
+    } else {
+      Start{this, want}(std::move(call));
+    }
+  }
   /// Completes the wait, if there is one, soon.
   void give_up(Want want);
 

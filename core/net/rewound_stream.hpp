@@ -17,6 +17,7 @@ class RewoundStream final : public Stream {
   IoResult try_read(std::span<char> into) override;
   IoResult try_write(std::string_view from) override;
   awaitable<Result<void>> wait(Want want) override;
+  void rest(std::unique_ptr<Sleeper> sleeper) override { under_->rest(std::move(sleeper)); }
   void deadline(Want want, Steady when) override { under_->deadline(want, when); }
   void shutdown_write() override { under_->shutdown_write(); }
   void close() noexcept override { under_->close(); }

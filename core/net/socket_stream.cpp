@@ -90,6 +90,18 @@ awaitable<Result<void>> SocketStream::wait(Want want) {
   co_return Result<void>();
 }
 
+void SocketStream::rest(std::unique_ptr<Sleeper> sleeper) {
+  watch_.tell(Want::read, [this, sleeper = std::move(sleeper)](Readiness::End) mutable {
+    Sleeper& woken = *sleeper;  // through it this stream is still there
+    const auto why = closed_         ? Sleeper::Woken::closed
+                     : read_.overdue ? Sleeper::Woken::overdue
+                                     : Sleeper::Woken::ready;
+    woken.wake(std::move(sleeper), why);
+  });
+  // Nobody will end the wait a second time.
+  if (closed_ || read_.overdue) watch_.give_up(Want::read);
+}
+
 void SocketStream::deadline(Want want, Steady when) {
   Direction& here = direction(want);
   here.overdue = false;

@@ -25,6 +25,7 @@ class SocketStream final : public Stream {
   IoResult try_read(std::span<char> into) override;
   IoResult try_write(std::string_view from) override;
   awaitable<Result<void>> wait(Want want) override;
+  void rest(std::unique_ptr<Sleeper> sleeper) override;
   void deadline(Want want, Steady when) override;
   void shutdown_write() override;
   void close() noexcept override;

@@ -1,6 +1,15 @@
 #include "core/net/stream.hpp"
 
+#include <stdexcept>
+
 namespace gatehouse::net {
+
+const Error& Stream::error() const {
+  static const Error none;
+  return error_ ? *error_ : none;
+}
+
+void Stream::rest(std::unique_ptr<Sleeper>) { throw std::logic_error("a stream that cannot rest"); }
 
 awaitable<Result<std::size_t>> Stream::read_some(std::span<char> into) {
   for (;;) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string_view>
 
@@ -25,6 +26,20 @@ struct IoResult {
   std::size_t bytes;
 };
 
+/// Somebody who waits for a stream to be read without a coroutine, whose frames would be most of
+/// what an idle connection costs. See Stream::rest().
+class Sleeper {
+ public:
+  enum class Woken : std::uint8_t {
+    ready,    // a read may find something
+    overdue,  // the read deadline has passed
+    closed,   // the stream was closed here
+  };
+  virtual ~Sleeper() = default;
+  /// `self` is this.
+  virtual void wake(std::unique_ptr<Sleeper> self, Woken why) = 0;
+};
+
 /// A bidirectional byte stream: a plain socket, or TLS over one. Belongs to one worker; at most one
 /// coroutine reads and one writes at a time. Nothing here blocks. The plain form is: wait, then
 /// try; after a finished answer wait first, because a read that can only say "not yet" is a system
@@ -44,6 +59,11 @@ class Stream {
   virtual IoResult try_write(std::string_view from) = 0;
   /// Returns once the direction may move again, or has failed, or at the deadline.
   virtual awaitable<Result<void>> wait(Want want) = 0;
+  /// wait(Want::read) without a coroutine: keeps `sleeper`, who owns this stream, until the wait is
+  /// over, and then wakes it, never from within this call. Not cancelled with a task: close() ends
+  /// it. Requires: nobody waits to read, and nothing is pending(). For streams that clients'
+  /// connections are made of; the others throw.
+  virtual void rest(std::unique_ptr<Sleeper> sleeper);
   virtual void deadline(Want want, Steady when) = 0;
   /// Ends our side: TLS close_notify, then FIN. Best effort, at once.
   virtual void shutdown_write() = 0;
@@ -61,7 +81,7 @@ class Stream {
   /// The descriptor below, -1 where there is none (tests); for socket options and peer names.
   virtual int descriptor() const { return -1; }
 
-  const Error& error() const { return error_; }
+  const Error& error() const;
   Side side() const { return side_; }
 
   /// Tries, and waits when nothing is there. 0 bytes: the peer ended its side.
@@ -70,12 +90,12 @@ class Stream {
   awaitable<Result<void>> write(std::string_view from);
 
  protected:
-  void fail(Fault fault, std::string detail) { error_ = Error(fault, side_, std::move(detail)); }
-  void fail(Error error) { error_ = std::move(error); }
+  void fail(Fault fault, std::string detail) { fail(Error(fault, side_, std::move(detail))); }
+  void fail(Error error) { error_ = std::make_unique<const Error>(std::move(error)); }
 
  private:
   Side side_;
-  Error error_;
+  std::unique_ptr<const Error> error_;  // null: none, as with most
 };
 
 }  // namespace gatehouse::net

@@ -128,9 +128,25 @@ bool ScriptedStream::may_move(Want want) const {
   return script.window_ > 0 || script.written_.size() >= script.write_cut_ || script.write_ended_;
 }
 
+void ScriptedStream::rest(std::unique_ptr<net::Sleeper> sleeper) {
+  asio::co_spawn(executor_, keep(std::move(sleeper)), [](std::exception_ptr failure) {
+    if (failure) std::rethrow_exception(failure);
+  });
+}
+
+awaitable<void> ScriptedStream::keep(std::unique_ptr<net::Sleeper> sleeper) {
+  using Woken = net::Sleeper::Woken;
+  const auto ready = co_await wait(Want::read);
+  auto why = Woken::ready;
+  if (!ready) why = ready.error().fault() == Fault::timeout ? Woken::overdue : Woken::closed;
+  net::Sleeper& woken = *sleeper;
+  woken.wake(std::move(sleeper), why);
+}
+
 awaitable<Result<void>> ScriptedStream::wait(Want want) {
   using namespace asio::experimental::awaitable_operators;
   auto executor = co_await asio::this_coro::executor;
+  executor_ = executor;
   asio::steady_timer parked(executor, Steady::max());
   // The script may be asked who waits after this stream is gone: leave it in any case.
   struct Parked {

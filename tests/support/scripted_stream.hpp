@@ -87,6 +87,8 @@ class ScriptedStream final : public net::Stream {
   net::IoResult try_read(std::span<char> into) override;
   net::IoResult try_write(std::string_view from) override;
   awaitable<Result<void>> wait(net::Want want) override;
+  /// After a first wait().
+  void rest(std::unique_ptr<net::Sleeper> sleeper) override;
   void deadline(net::Want want, Steady when) override;
   void shutdown_write() override;
   void close() noexcept override;
@@ -95,11 +97,13 @@ class ScriptedStream final : public net::Stream {
 
  private:
   bool may_move(net::Want want) const;
+  awaitable<void> keep(std::unique_ptr<net::Sleeper> sleeper);
   net::IoResult broken(std::string_view doing);
 
   std::shared_ptr<Script> script_;
   Clock& clock_;
   Steady deadlines_[2] = {Steady::max(), Steady::max()};
+  asio::any_io_executor executor_;
 };
 
 /// Makes two scripts one connection: what the stream of one writes, the stream of the other reads;

@@ -8,6 +8,8 @@
 #include "core/net/within.hpp"
 #include "tests/support/fake_clock.hpp"
 
+namespace crew_test {
+
 using namespace gatehouse;
 using gatehouse::test::FakeClock;
 using namespace std::chrono_literals;
@@ -116,3 +118,5 @@ TEST_CASE("a step within its deadline gives its answer, one past it times out") 
   CHECK(slow.error().side() == Side::ca);
   CHECK(crew.size() == 0);
 }
+
+}  // namespace crew_test

@@ -8,6 +8,8 @@
 #include "core/net/crew.hpp"
 #include "tests/support/fake_clock.hpp"
 
+namespace deadline_wheel_test {
+
 using namespace gatehouse;
 using gatehouse::test::FakeClock;
 using namespace std::chrono_literals;
@@ -138,3 +140,5 @@ TEST_CASE("after a long sleep with nothing filed a new deadline is on time") {
   alarm.entry.set(w.clock.steady() + 1s);
   check_rings(w, alarm, 900ms, 300ms);
 }
+
+}  // namespace deadline_wheel_test

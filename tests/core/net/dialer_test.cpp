@@ -11,6 +11,8 @@
 #include "core/net/deadline_wheel.hpp"
 #include "tests/support/fake_clock.hpp"
 
+namespace dialer_test {
+
 using namespace gatehouse;
 using namespace gatehouse::net;
 using namespace std::chrono_literals;
@@ -109,3 +111,5 @@ TEST_CASE("when no address answers the deadline ends it") {
   CHECK(bench.dialled.got.error().fault() == Fault::timeout);
   CHECK(bench.dialled.got.error().detail().find("dial ca.example:") != std::string::npos);
 }
+
+}  // namespace dialer_test

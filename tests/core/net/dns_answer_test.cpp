@@ -6,6 +6,8 @@
 
 #include "tests/support/result.hpp"
 
+namespace dns_answer_test {
+
 using namespace gatehouse;
 using namespace gatehouse::net;
 using namespace std::chrono_literals;
@@ -97,3 +99,5 @@ TEST_CASE("no more services are taken than anybody has") {
   REQUIRE(answer);
   CHECK(answer->records.size() == most_service_records);
 }
+
+}  // namespace dns_answer_test

@@ -16,6 +16,8 @@
 #include "tests/support/result.hpp"
 #include "tests/support/temporary_folder.hpp"
 
+namespace dns_resolver_test {
+
 using namespace gatehouse;
 using namespace gatehouse::net;
 using namespace std::chrono_literals;
@@ -205,7 +207,7 @@ TEST_CASE("whoever runs out of time waits no longer for a server that is silent"
 }
 
 TEST_CASE("servers that are named later are asked from then on, and then nobody else") {
-  unsigned code = 0;
+  std::atomic<unsigned> code = 0;
   const auto telling = [&](const std::string& address) {
     return [&code, address](std::string_view query, std::uint16_t type) {
       if (type != 1) return answer_to(query, {}, 30);
@@ -240,3 +242,5 @@ TEST_CASE("servers that are named later are asked from then on, and then nobody 
   REQUIRE(again);
   CHECK(again->addresses[0].to_string() == "192.0.2.1");
 }
+
+}  // namespace dns_resolver_test

@@ -13,6 +13,8 @@
 #include "tests/support/result.hpp"
 #include "tests/support/temporary_folder.hpp"
 
+namespace listen_socket_test {
+
 using namespace gatehouse;
 using asio::ip::tcp;
 using net::ListenAddress;
@@ -224,3 +226,5 @@ TEST_CASE("an inherited socket is shared and not closed") {
     ::close(ends[1]);
   }
 }
+
+}  // namespace listen_socket_test

@@ -6,6 +6,8 @@
 
 #include "core/base/bytes.hpp"
 
+namespace proxy_header_test {
+
 using namespace gatehouse;
 using net::parse_proxy_header;
 using net::ProxyHeader;
@@ -184,3 +186,5 @@ TEST_CASE("written headers are those of the protocol's description, octet by oct
   CHECK(net::write_proxy_header(1, told) == "PROXY UNKNOWN\r\n");
   CHECK(net::write_proxy_header(2, told) == v2("20000000"));
 }
+
+}  // namespace proxy_header_test

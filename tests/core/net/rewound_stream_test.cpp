@@ -5,6 +5,8 @@
 #include "tests/support/fake_clock.hpp"
 #include "tests/support/scripted_stream.hpp"
 
+namespace rewound_stream_test {
+
 using namespace gatehouse;
 using namespace gatehouse::test;
 using net::IoState;
@@ -60,3 +62,5 @@ TEST_CASE("writes, failures and the end are those of the stream below") {
   rewound.stream.close();
   CHECK(rewound.script->closed());
 }
+
+}  // namespace rewound_stream_test

@@ -5,9 +5,12 @@
 
 #include <boost/asio/generic/stream_protocol.hpp>
 #include <memory>
+#include <optional>
 
 #include "core/net/crew.hpp"
 #include "tests/support/fake_clock.hpp"
+
+namespace socket_stream_test {
 
 using namespace gatehouse;
 using gatehouse::test::FakeClock;
@@ -66,6 +69,31 @@ awaitable<void> swallow(net::Stream& stream, std::size_t& taken, std::size_t wan
     if (!n) co_return;
     taken += *n;
   }
+}
+
+/// Owns the stream on which it rests.
+struct Resting final : net::Sleeper {
+  struct Seen {
+    std::optional<Woken> woken;
+    bool gone = false;
+    std::unique_ptr<net::Sleeper> sleeper;  // once it was woken by something to read
+  };
+  Resting(std::unique_ptr<net::SocketStream> on, Seen& to) : stream(std::move(on)), seen(to) {}
+  ~Resting() override { seen.gone = true; }
+  void wake(std::unique_ptr<net::Sleeper> self, Woken why) override {
+    CHECK_FALSE(seen.woken);
+    seen.woken = why;
+    if (why == Woken::ready) seen.sleeper = std::move(self);
+  }
+  std::unique_ptr<net::SocketStream> stream;
+  Seen& seen;
+};
+
+net::SocketStream& lay_to_rest(std::unique_ptr<net::SocketStream> stream, Resting::Seen& seen) {
+  net::SocketStream& resting = *stream;
+  resting.rest(std::make_unique<Resting>(std::move(stream), seen));
+  CHECK_FALSE(seen.woken);  // never from within the call
+  return resting;
 }
 
 }  // namespace
@@ -170,3 +198,90 @@ TEST_CASE("a stream is silent until its peer says or ends something") {
     CHECK_FALSE(pair.near->silent());
   }
 }
+
+TEST_CASE("who rests on a stream with its last owner is woken once, when the wait is over") {
+  using Woken = net::Sleeper::Woken;
+  Pair pair;
+  Resting::Seen seen;
+  Woken expected = Woken::closed;
+  SUBCASE("by the deadline") {
+    pair.near->deadline(net::Want::read, pair.clock.steady() + 1s);
+    lay_to_rest(std::move(pair.near), seen);
+    pair.settle();
+    CHECK_FALSE(seen.woken);
+    for (int i = 0; i < 12; ++i) {
+      pair.clock.advance(100ms);
+      pair.settle();
+    }
+    expected = Woken::overdue;
+  }
+  SUBCASE("by a deadline that has passed already") {
+    pair.near->deadline(net::Want::read, pair.clock.steady() + 100ms);
+    pair.settle();
+    for (int i = 0; i < 3; ++i) {
+      pair.clock.advance(100ms);
+      pair.settle();
+    }
+    lay_to_rest(std::move(pair.near), seen);
+    pair.settle();
+    expected = Woken::overdue;
+  }
+  SUBCASE("by being closed") {
+    lay_to_rest(std::move(pair.near), seen).close();
+    CHECK_FALSE(seen.gone);
+    pair.settle();
+  }
+  SUBCASE("by having been closed already") {
+    pair.near->close();
+    lay_to_rest(std::move(pair.near), seen);
+    pair.settle();
+  }
+  CHECK(seen.woken == expected);
+  CHECK(seen.gone);
+}
+
+TEST_CASE("who rests on a stream is woken by octets, or its end, that are there or come") {
+  Resting::Seen seen;
+  Pair pair;
+  net::SocketStream* stream = nullptr;
+  SUBCASE("octets that come") {
+    stream = &lay_to_rest(std::move(pair.near), seen);
+    pair.settle();
+    CHECK_FALSE(seen.woken);
+    CHECK(pair.far->try_write("abc").bytes == 3);
+  }
+  SUBCASE("octets that are there, and were not noticed yet") {
+    CHECK(pair.far->try_write("abc").bytes == 3);
+    stream = &lay_to_rest(std::move(pair.near), seen);
+  }
+  SUBCASE("octets that are there, and were noticed") {
+    CHECK(pair.far->try_write("abc").bytes == 3);
+    CHECK_FALSE(pair.near->silent());
+    stream = &lay_to_rest(std::move(pair.near), seen);
+  }
+  SUBCASE("the end") {
+    stream = &lay_to_rest(std::move(pair.near), seen);
+    pair.settle();
+    pair.far->close();
+  }
+  pair.settle();
+  CHECK(seen.woken == net::Sleeper::Woken::ready);
+  REQUIRE_FALSE(seen.gone);
+  char room[8];
+  CHECK(stream->try_read(room).state != net::IoState::want_read);
+  seen.sleeper.reset();
+  CHECK(seen.gone);
+}
+
+TEST_CASE("who rests on a stream goes with the io_context") {
+  Resting::Seen seen;
+  {
+    Pair pair;
+    lay_to_rest(std::move(pair.near), seen);
+    pair.settle();
+  }
+  CHECK_FALSE(seen.woken);
+  CHECK(seen.gone);
+}
+
+}  // namespace socket_stream_test
