@@ -1,24 +1,47 @@
 #include "core/base/time_format.hpp"
 
-#include <time.h>
 #include <algorithm>
-
 #include <array>
 #include <cstdio>
 
 namespace gatehouse {
 namespace {
 
-constexpr std::array<const char*, 7> days = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
+constexpr std::array<const char*, 7> weekdays = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
 constexpr std::array<const char*, 12> months = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
                                                 "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
 
-tm utc(Wall when) {
-  const time_t seconds =
-      std::chrono::system_clock::to_time_t(std::chrono::floor<std::chrono::seconds>(when));
-  tm parts{};
-  gmtime_r(&seconds, &parts);
-  return parts;
+/// A date in UTC, taken apart.
+struct Parts {
+  int year;
+  unsigned month;    // from 1
+  unsigned day;      // from 1
+  unsigned weekday;  // from Sunday, 0
+  unsigned hour;
+  unsigned minute;
+  unsigned second;
+  unsigned microsecond;
+};
+
+Parts utc(Wall when) {
+  using namespace std::chrono;
+  const sys_days day = floor<days>(when);
+  const year_month_day date(day);
+  const hh_mm_ss time(floor<microseconds>(when - day));
+  return {int(date.year()),
+          unsigned(date.month()),
+          unsigned(date.day()),
+          weekday(day).c_encoding(),
+          static_cast<unsigned>(time.hours().count()),
+          static_cast<unsigned>(time.minutes().count()),
+          static_cast<unsigned>(time.seconds().count()),
+          static_cast<unsigned>(time.subseconds().count())};
+}
+
+/// Writes the last `width` digits of `value`; returns where they end.
+char* put_digits(char* at, unsigned value, std::size_t width) {
+  for (std::size_t i = width; i-- > 0; value /= 10) at[i] = static_cast<char>('0' + value % 10);
+  return at + width;
 }
 
 Error no_date(std::string_view text) {
@@ -67,15 +90,28 @@ Wall nearest_wall(std::chrono::seconds since_epoch) {
   return Wall(std::clamp(since_epoch, first, last));
 }
 
+std::string_view rfc3339(Wall when, DateRoom& room) {
+  const Parts parts = utc(when);
+  char* at = put_digits(room.data(), static_cast<unsigned>(parts.year), 4);
+  *at++ = '-';
+  at = put_digits(at, parts.month, 2);
+  *at++ = '-';
+  at = put_digits(at, parts.day, 2);
+  *at++ = 'T';
+  at = put_digits(at, parts.hour, 2);
+  *at++ = ':';
+  at = put_digits(at, parts.minute, 2);
+  *at++ = ':';
+  at = put_digits(at, parts.second, 2);
+  *at++ = '.';
+  at = put_digits(at, parts.microsecond, 6);
+  *at++ = 'Z';
+  return {room.data(), static_cast<std::size_t>(at - room.data())};
+}
+
 std::string rfc3339(Wall when) {
-  const tm parts = utc(when);
-  const auto fraction = std::chrono::duration_cast<std::chrono::microseconds>(
-      when - std::chrono::floor<std::chrono::seconds>(when));
-  char text[48];
-  std::snprintf(text, sizeof text, "%04d-%02d-%02dT%02d:%02d:%02d.%06dZ", parts.tm_year + 1900,
-                parts.tm_mon + 1, parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec,
-                static_cast<int>(fraction.count()));
-  return text;
+  DateRoom room;
+  return std::string(rfc3339(when, room));
 }
 
 std::string rfc3339_seconds(Wall when) {
@@ -127,12 +163,11 @@ Result<Wall> parse_rfc3339(std::string_view text) {
 }
 
 std::string http_date(Wall when) {
-  const tm parts = utc(when);
+  const Parts parts = utc(when);
   char text[64];
-  std::snprintf(text, sizeof text, "%s, %02d %s %04d %02d:%02d:%02d GMT",
-                days[static_cast<std::size_t>(parts.tm_wday)], parts.tm_mday,
-                months[static_cast<std::size_t>(parts.tm_mon)], parts.tm_year + 1900, parts.tm_hour,
-                parts.tm_min, parts.tm_sec);
+  std::snprintf(text, sizeof text, "%s, %02u %s %04d %02u:%02u:%02u GMT", weekdays[parts.weekday],
+                parts.day, months[parts.month - 1], parts.year, parts.hour, parts.minute,
+                parts.second);
   return text;
 }
 

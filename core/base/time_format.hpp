@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <string>
 #include <string_view>
@@ -16,6 +17,11 @@ Wall nearest_wall(std::chrono::seconds since_epoch);
 
 /// `2026-11-21T01:40:00.123456Z`: RFC 3339, UTC, microseconds.
 std::string rfc3339(Wall when);
+/// Room for a date of rfc3339().
+using DateRoom = std::array<char, 32>;
+/// The same, for the road of every request: no printf, no lock (gmtime_r takes one), no memory
+/// taken.
+std::string_view rfc3339(Wall when, DateRoom& room);
 /// `2026-11-21T01:40:00Z`: RFC 3339, UTC, whole seconds; for stored dates.
 std::string rfc3339_seconds(Wall when);
 /// Reads RFC 3339 with any offset and fraction.

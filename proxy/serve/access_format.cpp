@@ -58,6 +58,26 @@ constexpr std::array<std::string_view, AccessFormat::names> field_names = {"ts",
                                                                            "referer",
                                                                            "error"};
 
+/// `,"name":` of each field: a line has thirty of them.
+struct Key {
+  std::array<char, 24> text{};
+  std::size_t length = 0;
+
+  constexpr void add(std::string_view part) {
+    for (const char c : part) text[length++] = c;
+  }
+};
+
+constexpr std::array<Key, AccessFormat::names> keys = [] {
+  std::array<Key, AccessFormat::names> all{};
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    all[i].add(",\"");
+    all[i].add(field_names[i].substr(field_names[i].find('.') + 1));
+    all[i].add("\":");
+  }
+  return all;
+}();
+
 bool harmless(std::string_view text) {
   return std::all_of(text.begin(), text.end(),
                      [](char c) { return c >= 0x20 && c < 0x7F && c != '"' && c != '\\'; });
@@ -70,11 +90,15 @@ void append_number(std::string& out, Number value) {
   out.append(digits.data(), end);
 }
 
-std::string seconds_text(Steady::duration span) {
-  const double seconds = std::chrono::duration<double>(span).count();
-  std::array<char, 32> text;
-  const int length = std::snprintf(text.data(), text.size(), "%.6f", seconds < 0 ? 0 : seconds);
-  return std::string(text.data(), static_cast<std::size_t>(length));
+/// `0.001500`: to the microsecond.
+void append_seconds(std::string& out, Steady::duration span) {
+  constexpr std::uint64_t million = 1'000'000;
+  const auto rounded = std::chrono::round<std::chrono::microseconds>(span).count();
+  const auto microseconds = static_cast<std::uint64_t>(std::max<std::int64_t>(rounded, 0));
+  append_number(out, microseconds / million);
+  const std::size_t point = out.size();
+  append_number(out, million + microseconds % million);  // seven digits, the first a one
+  out[point] = '.';
 }
 
 /// One JSON object in the making. Objects nest one deep.
@@ -117,9 +141,10 @@ class JsonLine {
   }
   template <class Number>
   void number(AccessFormat::Name name, Number value) {
-    std::string digits;
-    append_number(digits, value);
-    bare(name, digits);
+    written(name, [value](std::string& out) { append_number(out, value); });
+  }
+  void seconds(AccessFormat::Name name, Steady::duration span) {
+    written(name, [span](std::string& out) { append_seconds(out, span); });
   }
   /// False: the whole object is left out.
   bool open(AccessFormat::Name name) {
@@ -137,11 +162,20 @@ class JsonLine {
   }
 
  private:
+  template <class Append>
+  void written(AccessFormat::Name name, Append append) {
+    if (treatments_[name] == Treatment::plain) {
+      key(name);
+      return append(out_);
+    }
+    std::string value;
+    append(value);
+    text(name, value);
+  }
   void key(AccessFormat::Name name) {
-    if (!first_) out_ += ',';
+    const std::size_t comma = first_ ? 1 : 0;
     first_ = false;
-    const std::string_view full = field_names[name];
-    out_.append("\"").append(full.substr(full.find('.') + 1)).append("\":");
+    out_.append(keys[name].text.data() + comma, keys[name].length - comma);
   }
 
   std::string& out_;
@@ -178,7 +212,7 @@ void write_backend(JsonLine& line, const RequestFacts& facts) {
   if (!line.open(F::backend)) return;
   line.text(F::backend_name, facts.backend);
   line.text(F::backend_server, facts.server);
-  line.bare(F::backend_seconds, seconds_text(facts.backend_time));
+  line.seconds(F::backend_seconds, facts.backend_time);
   line.number(F::backend_attempts, facts.attempts);
   line.bare(F::backend_reused, facts.reused ? "true" : "false");
   line.close();
@@ -188,7 +222,8 @@ void write_json(std::string& out, const http::RequestHead& request, const Reques
                 Steady ended, const Treatments& treatments, std::string_view hash_key) {
   using F = AccessFormat;
   JsonLine line(out, treatments, hash_key);
-  line.text(F::ts, rfc3339(facts.began_wall));
+  DateRoom date;
+  line.text(F::ts, rfc3339(facts.began_wall, date));
   line.text(F::id, facts.id);
   AddressRoom room;
   line.text(F::client_ip, address_text(facts.client_ip, room));
@@ -202,7 +237,7 @@ void write_json(std::string& out, const http::RequestHead& request, const Reques
   line.number(F::status, facts.status);
   line.number(F::bytes_in, facts.bytes_in);
   line.number(F::bytes_out, facts.bytes_out);
-  line.bare(F::seconds, seconds_text(ended - facts.began));
+  line.seconds(F::seconds, ended - facts.began);
   write_tls(line, facts);
   line.text(F::site, facts.site ? std::string_view(facts.site->name) : std::string_view());
   line.text(F::route, facts.route ? std::string_view(facts.route->name) : std::string_view());

@@ -1,5 +1,7 @@
 #include "proxy/serve/access_ring.hpp"
 
+#include <algorithm>
+#include <bit>
 #include <utility>
 
 namespace gatehouse::serve {
@@ -10,24 +12,34 @@ void AccessRing::Bell::ring() {
   if (asleep.load() == 1 && asleep.exchange(0) == 1) asleep.notify_one();
 }
 
-AccessRing::AccessRing(std::shared_ptr<Bell> bell, std::string hash_key, std::size_t lines)
-    : bell_(std::move(bell)), hash_key_(std::move(hash_key)), slots_(lines) {}
+AccessRing::AccessRing(std::shared_ptr<Bell> bell, std::string hash_key, std::size_t octets)
+    : bell_(std::move(bell)),
+      hash_key_(std::move(hash_key)),
+      size_(std::bit_ceil(octets)),
+      octets_(std::make_unique_for_overwrite<char[]>(size_)) {}
 
-bool AccessRing::put(std::string& line) {
-  const std::size_t at = written_.load(std::memory_order_relaxed);
-  if (at - read_.load(std::memory_order_acquire) == slots_.size()) return false;
-  std::swap(slots_[at % slots_.size()], line);
-  line.clear();
-  written_.store(at + 1);
+bool AccessRing::put(std::string_view line) {
+  const std::size_t end = written_.load(std::memory_order_relaxed);
+  const std::size_t room = size_ - (end - read_.load(std::memory_order_acquire));
+  if (line.size() > room) return false;
+  const std::size_t at = end & (size_ - 1);
+  const std::string_view first = line.substr(0, size_ - at);
+  std::copy_n(first.data(), first.size(), octets_.get() + at);
+  line.remove_prefix(first.size());
+  std::copy_n(line.data(), line.size(), octets_.get());
+  written_.store(end + first.size() + line.size());
   bell_->ring();
   return true;
 }
 
 bool AccessRing::take(std::string& out) {
   const std::size_t end = written_.load();
-  std::size_t at = read_.load(std::memory_order_relaxed);
-  if (at == end) return false;
-  for (; at != end; ++at) out += slots_[at % slots_.size()];
+  const std::size_t begin = read_.load(std::memory_order_relaxed);
+  if (begin == end) return false;
+  const std::size_t at = begin & (size_ - 1);
+  const std::size_t first = std::min(end - begin, size_ - at);
+  out.append(octets_.get() + at, first);
+  out.append(octets_.get(), end - begin - first);
   read_.store(end, std::memory_order_release);
   return true;
 }

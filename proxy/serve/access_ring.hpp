@@ -4,12 +4,12 @@
 #include <cstdint>
 #include <memory>
 #include <string>
-#include <vector>
+#include <string_view>
 
 namespace gatehouse::serve {
 
-/// Finished lines on their way from the workers to the writer: one ring a worker, one reader and
-/// one writer each, no lock. A full ring drops the line; the worker goes on.
+/// Finished lines, end to end, on their way from the workers to the writer: one ring a worker, one
+/// reader and one writer each, no lock. A full ring drops the line; the worker goes on.
 class AccessRing {
  public:
   /// Rung by a worker that has a line while the writer sleeps.
@@ -17,11 +17,11 @@ class AccessRing {
     std::atomic<std::uint32_t> asleep{0};
     void ring();
   };
-  AccessRing(std::shared_ptr<Bell> bell, std::string hash_key, std::size_t lines = 4096);
+  /// `octets`: what it holds at least; memory is taken as it fills.
+  AccessRing(std::shared_ptr<Bell> bell, std::string hash_key, std::size_t octets = 1 << 20);
 
-  /// Worker only. False: full, the line is lost. `line` comes back empty with the memory of an
-  /// older one, so that a steady state allocates nothing.
-  bool put(std::string& line);
+  /// Worker only. False: no room for all of it, the line is lost.
+  bool put(std::string_view line);
   /// Writer only. Appends all lines that are there to `out`; false: there was none.
   bool take(std::string& out);
   const std::string& hash_key() const { return hash_key_; }
@@ -32,8 +32,9 @@ class AccessRing {
   std::shared_ptr<Bell> bell_;
   std::string hash_key_;
   std::string line_;
-  std::vector<std::string> slots_;
-  alignas(64) std::atomic<std::size_t> read_{0};
+  std::size_t size_;  // a power of two
+  std::unique_ptr<char[]> octets_;
+  alignas(64) std::atomic<std::size_t> read_{0};  // octets ever, as below
   alignas(64) std::atomic<std::size_t> written_{0};
 };
 

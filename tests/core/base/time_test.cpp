@@ -2,6 +2,8 @@
 
 #include "core/base/time_format.hpp"
 
+namespace time_test {
+
 using namespace gatehouse;
 using namespace std::chrono_literals;
 
@@ -44,3 +46,5 @@ TEST_CASE("HTTP dates go both ways") {
     CHECK_FALSE(parse_http_date(text).has_value());
   }
 }
+
+}  // namespace time_test

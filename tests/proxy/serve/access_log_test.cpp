@@ -13,6 +13,8 @@
 #include "tests/support/result.hpp"
 #include "tests/support/temporary_folder.hpp"
 
+namespace access_log_test {
+
 using namespace gatehouse;
 using namespace std::chrono_literals;
 using nlohmann::json;
@@ -206,23 +208,25 @@ TEST_CASE("a combined line is what log tools expect, with foreign octets escaped
         "\"-\" \"x\\x22 \\x0a\\xff\\x5c\"\n");
 }
 
-TEST_CASE("a full ring drops lines and takes them again once there is room") {
-  AccessRing ring(std::make_shared<AccessRing::Bell>(), "key", 2);
-  std::string line = "1\n";
-  CHECK(ring.put(line));
-  CHECK(line.empty());
-  line = "2\n";
-  CHECK(ring.put(line));
-  line = "3\n";
-  CHECK_FALSE(ring.put(line));
+TEST_CASE("a full ring drops whole lines and takes them again once there is room") {
+  AccessRing ring(std::make_shared<AccessRing::Bell>(), "key", 8);
+  CHECK(ring.put("12\n"));
+  CHECK(ring.put("345\n"));
+  CHECK_FALSE(ring.put("6\n"));
+  CHECK(ring.put("\n"));  // to the last octet
+  CHECK_FALSE(ring.put("\n"));
   std::string out;
   CHECK(ring.take(out));
-  CHECK(out == "1\n2\n");
+  CHECK(out == "12\n345\n\n");
   CHECK_FALSE(ring.take(out));
-  line = "4\n";
-  CHECK(ring.put(line));
-  CHECK(ring.take(out));
-  CHECK(out == "1\n2\n4\n");
+  CHECK_FALSE(ring.put("12345678\n"));
+  for (int i = 0; i < 20; ++i) {  // over the end at every place
+    const std::string line = std::to_string(i) + "-abc\n";
+    out.clear();
+    CHECK(ring.put(line));
+    CHECK(ring.take(out));
+    CHECK(out == line);
+  }
 }
 
 TEST_CASE("every line that a ring took reaches the file, in the order of its worker") {
@@ -238,7 +242,7 @@ TEST_CASE("every line that a ring took reaches the file, in the order of its wor
     const auto work = [&](std::size_t worker) {
       const auto ring = (*access)->ring(worker);
       for (int i = 0; i < lines; ++i) {
-        std::string line = std::to_string(worker) + " " + std::to_string(i) + "\n";
+        const std::string line = std::to_string(worker) + " " + std::to_string(i) + "\n";
         put[worker] += ring->put(line) ? 1 : 0;
       }
     };
@@ -272,14 +276,12 @@ TEST_CASE("after a rotation the log goes on in a new file") {
     auto access = AccessLog::open(log, 1, entropy);
     REQUIRE(access);
     const auto ring = (*access)->ring(0);
-    std::string line = "before\n";
-    ring->put(line);
+    ring->put("before\n");
     while (content(log.access) != "before\n") std::this_thread::yield();
     std::filesystem::rename(log.access, folder / "access.log.1");
     (*access)->reopen();
     while (!std::filesystem::exists(log.access)) std::this_thread::yield();
-    line = "after\n";
-    ring->put(line);
+    ring->put("after\n");
   }
   CHECK(content(folder / "access.log.1") == "before\n");
   CHECK(content(log.access) == "after\n");
@@ -297,3 +299,5 @@ TEST_CASE("a log that cannot be opened is an error, and off is none at all") {
   REQUIRE(off);
   CHECK(*off == nullptr);
 }
+
+}  // namespace access_log_test
