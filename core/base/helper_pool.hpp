@@ -3,6 +3,8 @@
 #include <array>
 #include <boost/asio/strand.hpp>
 #include <boost/asio/thread_pool.hpp>
+#include <cstdint>
+#include <optional>
 
 #include "core/base/asio.hpp"
 #include "core/base/elsewhere.hpp"
@@ -13,7 +15,11 @@ namespace gatehouse {
 /// Outlives everything that uses it; its destructor waits for work under way.
 class HelperPool {
  public:
-  explicit HelperPool(std::size_t threads) : pool_(threads) {}
+  enum class Urgency : std::uint8_t {
+    normal,
+    gives_way,  // to the threads that serve; see give_way()
+  };
+  explicit HelperPool(std::size_t threads, Urgency urgency = Urgency::normal);
   ~HelperPool() { join(); }
 
   /// Runs `job` (copyable or movable, captures by value) on a helper and resumes the caller where
@@ -23,7 +29,7 @@ class HelperPool {
   template <class Job>
   awaitable<std::invoke_result_t<Job&>> run(Job job) {
     auto work = call(std::move(job));
-    co_return co_await run_elsewhere(pool_.get_executor(), std::move(work));
+    co_return co_await run_elsewhere(pool_->get_executor(), std::move(work));
   }
 
   /// The same for what burns long, after everything else in that lane (modulo their number): short
@@ -31,13 +37,13 @@ class HelperPool {
   template <class Job>
   awaitable<std::invoke_result_t<Job&>> run_in_lane(std::size_t lane, Job job) {
     auto work = call(std::move(job));
-    co_return co_await run_elsewhere(lanes_[lane % lanes_.size()], std::move(work));
+    co_return co_await run_elsewhere(*lanes_[lane % lanes_.size()], std::move(work));
   }
 
   /// Waits until all work is done and the threads have ended; nothing is run after that.
-  void join() { pool_.join(); }
+  void join() { pool_->join(); }
 
-  asio::thread_pool::executor_type executor() { return pool_.get_executor(); }
+  asio::thread_pool::executor_type executor() { return pool_->get_executor(); }
 
  private:
   template <class Job>
@@ -46,8 +52,8 @@ class HelperPool {
   }
 
   using Lane = asio::strand<asio::thread_pool::executor_type>;
-  asio::thread_pool pool_;
-  std::array<Lane, 2> lanes_{Lane(pool_.get_executor()), Lane(pool_.get_executor())};
+  std::optional<asio::thread_pool> pool_;     // never empty
+  std::array<std::optional<Lane>, 2> lanes_;  // nor these
 };
 
 }  // namespace gatehouse

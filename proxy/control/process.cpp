@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/capability.h>
+#include <malloc.h>
 #include <pwd.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -136,6 +137,12 @@ Result<void> become(const Account& account, const std::string& data_dir,
   if (::setgid(account.gid) != 0) return failed("setgid");
   if (::setuid(account.uid) != 0) return failed("setuid");
   return {};
+}
+
+void give_back_memory() {
+#ifdef __GLIBC__
+  ::malloc_trim(0);
+#endif
 }
 
 }  // namespace gatehouse::control

@@ -47,4 +47,8 @@ Result<Account> find_account(const std::string& name);
 Result<void> become(const Account& account, const std::string& data_dir,
                     const std::vector<std::string>& files);
 
+/// Gives the system back what was freed and the C library keeps. Walks all that is free: after much
+/// was, on a helper.
+void give_back_memory();
+
 }  // namespace gatehouse::control

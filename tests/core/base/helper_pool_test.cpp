@@ -1,12 +1,15 @@
 #include "core/base/helper_pool.hpp"
 
 #include <doctest/doctest.h>
+#include <sys/resource.h>
 
 #include <atomic>
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 #include <future>
 #include <thread>
+
+namespace helper_pool_test {
 
 using namespace gatehouse;
 
@@ -62,3 +65,24 @@ TEST_CASE("a caller that is cancelled while its job runs hears of it once the jo
     CHECK(ran == 1);
   }
 }
+
+TEST_CASE("helpers that give way are less urgent than who made them, who stays as urgent") {
+  asio::io_context io;
+  const auto niceness = [] { return ::getpriority(PRIO_PROCESS, 0); };
+  const int before = niceness();
+  HelperPool normal(1);
+  HelperPool giving_way(1, HelperPool::Urgency::gives_way);
+  int of_normal = -100;
+  int of_giving_way = -100;
+  const auto look = [&]() -> awaitable<void> {
+    of_normal = co_await normal.run(niceness);
+    of_giving_way = co_await giving_way.run(niceness);
+  };
+  asio::co_spawn(io, look(), [](std::exception_ptr failure) { CHECK(failure == nullptr); });
+  io.run();
+  CHECK(of_normal == before);
+  CHECK(of_giving_way > before);
+  CHECK(niceness() == before);
+}
+
+}  // namespace helper_pool_test
