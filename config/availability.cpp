@@ -1,6 +1,7 @@
 // What this version has of the language. A later version deletes lines here.
 #include <algorithm>
 #include <array>
+#include <unordered_map>
 
 #include "config/detail/parse.hpp"
 #include "core/base/contains.hpp"
@@ -80,18 +81,26 @@ std::string unavailable(const std::string& pattern, const Strings& values) {
 }
 
 void check_available(Book& book) {
-  Strings refused;  // paths: what stands below a refused one is told with it
+  std::unordered_map<std::string_view, const Row*> known;  // by pattern: few, however many keys
+  std::vector<std::pair<std::string_view, const Presence*>> asked;  // by path
   for (const auto& [path, presence] : book.present()) {
+    const auto [at, first] = known.try_emplace(presence.pattern, nullptr);
+    if (first) at->second = row_of(presence.pattern);
+    if (at->second != nullptr) asked.emplace_back(path, &presence);
+  }
+  std::sort(asked.begin(), asked.end());  // what stands below comes behind
+  Strings refused;                        // paths: what stands below a refused one is told with it
+  for (const auto& [path, presence] : asked) {
     const bool below =
-        std::any_of(refused.begin(), refused.end(), [&path = path](const auto& above) {
+        std::any_of(refused.begin(), refused.end(), [path = path](const std::string& above) {
           return path.starts_with(above) && path.size() > above.size() &&
                  (path[above.size()] == '.' || path[above.size()] == '[');
         });
-    if (below || book.spoilt(path)) continue;
-    const std::string why = unavailable(presence.pattern, presence.values);
+    if (below || book.spoilt(std::string(path))) continue;
+    const std::string why = unavailable(presence->pattern, presence->values());
     if (why.empty()) continue;
-    refused.push_back(path);
-    book.fail(presence.at, "'" + path.substr(path.rfind('.') + 1) + "': " + why);
+    refused.emplace_back(path);
+    book.fail(presence->at, "'" + refused.back().substr(path.rfind('.') + 1) + "': " + why);
   }
 }
 

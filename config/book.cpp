@@ -6,7 +6,7 @@
 namespace gatehouse::config {
 
 std::string Problem::place() const {
-  return at.file + ":" + std::to_string(at.line) + ":" + std::to_string(at.column);
+  return at.file.text() + ":" + std::to_string(at.line) + ":" + std::to_string(at.column);
 }
 
 std::string Problem::text() const { return place() + ": " + message; }
@@ -91,6 +91,12 @@ std::string_view name(Node::Kind kind) {
   return "";
 }
 
+Strings Presence::values() const {
+  Strings all;
+  gather(*value, all);
+  return all;
+}
+
 void Book::fail(const Position& at, std::string message) {
   problems_.push_back({at, std::move(message)});
 }
@@ -101,9 +107,14 @@ void Book::warn(const Position& at, std::string message) {
 
 void Book::note(const std::string& path, const std::string& pattern, const Node& value,
                 const Position& at) {
-  Presence presence{pattern, at, {}};
-  gather(value, presence.values);
-  present_[path] = std::move(presence);
+  present_.insert_or_assign(path, Presence{pattern, at, &value});
+}
+
+bool Book::names_backend(const Config& config, const std::string& name) {
+  for (; backends_known_ < config.backends.size(); ++backends_known_) {
+    backends_.insert(config.backends[backends_known_].name);
+  }
+  return backends_.contains(name);
 }
 
 Position Book::place(const std::string& path) const {
@@ -120,7 +131,7 @@ Position Book::place(const std::string& path) const {
 
 std::vector<Problem> Book::in_order(std::vector<Problem> told) const {
   const auto rank = [this](const Problem& problem) {
-    const auto file = std::find(files_.begin(), files_.end(), problem.at.file);
+    const auto file = std::find(files_.begin(), files_.end(), problem.at.file.text());
     return std::tuple(file - files_.begin(), problem.at.line, problem.at.column);
   };
   std::stable_sort(told.begin(), told.end(),

@@ -1,5 +1,5 @@
 #include <algorithm>
-#include <map>
+#include <unordered_map>
 
 #include "config/detail/check.hpp"
 #include "config/detail/parse.hpp"
@@ -10,7 +10,7 @@ namespace gatehouse::config::detail {
 namespace {
 
 void check_hosts(const Config& config, Book& book) {
-  std::map<std::string, std::string> owners;  // host to the path of its first mention
+  std::unordered_map<std::string, std::string> owners;  // host to the path of its first mention
   for (std::size_t i = 0; i < config.sites.size(); ++i) {
     const std::string site = site_path(i);
     if (!book.has(site + ".hosts")) book.fail(config.sites[i].at, "[[site]] needs 'hosts'");
@@ -70,7 +70,7 @@ void check_others(const Config& config, Book& book) {
 std::string site_path(std::size_t site) { return "site[" + std::to_string(site) + "]"; }
 
 std::string where(const Position& at) {
-  return at.file + ":" + std::to_string(at.line) + ":" + std::to_string(at.column);
+  return at.file.text() + ":" + std::to_string(at.line) + ":" + std::to_string(at.column);
 }
 
 bool is_local_site_host(const std::string& host) {
@@ -80,7 +80,7 @@ bool is_local_site_host(const std::string& host) {
 
 void want_readable(const std::string& file, const std::string& path, Book& book,
                    const Surroundings& around) {
-  if (!file.empty() && !around.read_file(file)) {
+  if (!file.empty() && !around.readable(file)) {
     const std::string key = path.substr(path.rfind('.') + 1);
     book.fail(book.place(path), "'" + key + "': cannot read '" + file + "'");
   }

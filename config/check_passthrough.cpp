@@ -76,7 +76,7 @@ class PassthroughCheck {
     }
     const auto written = book_.present().find(key("backend"));
     // Written and not empty: what is wrong with it was told already.
-    const bool told = written != book_.present().end() && !written->second.values.empty();
+    const bool told = written != book_.present().end() && !written->second.values().empty();
     if (route.backend.empty() && !told) {
       tell(path_ + ".tls.mode", "'mode' passthrough needs 'backend': the servers that end TLS");
     }

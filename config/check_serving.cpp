@@ -32,7 +32,7 @@ void check_actions(const Route& route, const RoutePlace& place, Book& book) {
     const std::string path = place.key(book, name);
     const auto written = book.present().find(path);
     // Written and not empty: what is wrong with it was told already.
-    if (written != book.present().end() && !written->second.values.empty()) return;
+    if (written != book.present().end() && !written->second.values().empty()) return;
   }
   book.fail(route.at,
             "nothing answers here: write one of 'backend', 'redirect', 'respond', 'files'");

@@ -1,4 +1,5 @@
 // Finds two keys in a text that may be wrong in any other place.
+#include <algorithm>
 #include <sstream>
 
 #include "config/detail/parse.hpp"
@@ -53,11 +54,31 @@ void look_by_lines(const std::string& text, const Surroundings& around, AdminPla
   }
 }
 
+/// What stands before the first [[site]], where only sites, backends and certificates follow: of
+/// many sites all but a few lines. Empty: the whole text must be looked at.
+std::string before_sites(std::string_view text) {
+  std::size_t sites = std::string_view::npos;
+  for (std::size_t at = 0; at < text.size(); at = text.find('\n', at), at += at < text.size()) {
+    std::string_view line = text.substr(at, text.find('\n', at) - at);
+    line.remove_prefix(std::min(line.find_first_not_of(" \t"), line.size()));
+    if (!line.starts_with('[')) continue;
+    if (sites == std::string_view::npos && line.starts_with("[[site]]")) sites = at;
+    if (sites == std::string_view::npos) continue;
+    line.remove_prefix(line.starts_with("[[") ? 2 : 1);
+    const bool elsewhere = line.starts_with("site]") || line.starts_with("site.") ||
+                           line.starts_with("backend.") || line.starts_with("certificate]");
+    if (!elsewhere) return {};
+  }
+  return sites == std::string_view::npos ? std::string() : std::string(text.substr(0, sites));
+}
+
 }  // namespace
 
 AdminPlace find_admin(const std::string& text, const Surroundings& around) {
   AdminPlace found;
-  if (!look(text, around, found)) look_by_lines(text, around, found);
+  const std::string start = before_sites(text);
+  const bool seen = !start.empty() && look(start, around, found);
+  if (!seen && !look(text, around, found)) look_by_lines(text, around, found);
   if (!found.data_dir_read) found.data_dir = detail::default_data_dir(around);
   return found;
 }

@@ -18,11 +18,9 @@ class Includer {
   Includer(Node& root, const Surroundings& around, Book& book)
       : root_(root), around_(around), book_(book) {}
 
-  void follow(const Node& from, const std::string& file) {
-    const Member* include = from.find("include");
-    if (!include) return;
+  /// `value` of the key `include` of a file.
+  void follow(const Node& value, const std::string& file) {
     under_way_.push_back(identity(file));
-    const Node& value = include->value;
     if (value.kind == Node::Kind::text) {
       follow_one(value, file);
     } else if (value.kind == Node::Kind::list) {
@@ -66,7 +64,7 @@ class Includer {
     auto included = parse_toml(*text, path, book_);
     if (!included) return;
     substitute(*included, around_, book_);
-    follow(*included, path);
+    if (const Member* include = included->find("include")) follow(include->value, path);
     for (Member& member : included->members) merge(member);
   }
 
@@ -97,8 +95,8 @@ class Includer {
     }
     for (Member& named : member.value.members) {
       if (const Member* other = ours->value.find(named.key)) {
-        book_.fail(named.at, "[backend." + named.key + "] is also defined at " + other->at.file +
-                                 ":" + std::to_string(other->at.line));
+        book_.fail(named.at, "[backend." + named.key + "] is also defined at " +
+                                 other->at.file.text() + ":" + std::to_string(other->at.line));
         continue;
       }
       ours->value.members.push_back(std::move(named));
@@ -115,8 +113,10 @@ class Includer {
 }  // namespace
 
 void merge_includes(Node& root, const std::string& file, const Surroundings& around, Book& book) {
-  const Node main = root;  // the root grows while its includes are followed
-  Includer(root, around, book).follow(main, file);
+  const Member* include = root.find("include");
+  if (!include) return;
+  const Node value = include->value;  // the root grows while its includes are followed
+  Includer(root, around, book).follow(value, file);
 }
 
 }  // namespace gatehouse::config::detail

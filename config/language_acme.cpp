@@ -11,19 +11,23 @@ void describe(Visitor& v, Acme& acme) {
 }
 
 void describe(Visitor& v, AcmeSettings& settings) {
+  // Made once: they are asked for at every site.
+  static const List proofs{Choice{{"tls-alpn-01", "http-01", "dns-01", "dns-persist-01"}},
+                           Empty::refused};
+  static const List types{Choice{{"p256", "p384", "ed25519", "rsa2048", "rsa3072", "rsa4096"}},
+                          Empty::refused};
+  static const Choice looks_before{{"auto", "off", "warn", "gate"}};
   v.key("ca", settings.ca, List{Words{}, Empty::refused});
   v.key("email", settings.email, Text{});
-  v.key("challenges", settings.challenges,
-        List{Choice{{"tls-alpn-01", "http-01", "dns-01", "dns-persist-01"}}, Empty::refused});
-  v.key("key_type", settings.key_type,
-        List{Choice{{"p256", "p384", "ed25519", "rsa2048", "rsa3072", "rsa4096"}}, Empty::refused});
+  v.key("challenges", settings.challenges, proofs);
+  v.key("key_type", settings.key_type, types);
   v.key("reuse_key", settings.reuse_key, Flag{});
   v.key("profile", settings.profile, Text{});
   v.key("must_staple", settings.must_staple, Flag{});
   v.key("preferred_chain", settings.preferred_chain, Text{});
   v.key("renew_at", settings.renew_at, Share{Share::As::fraction});
   v.list("renew_windows", Visitor::Shape::in_line, settings.renew_windows);
-  v.key("preflight", settings.preflight, Choice{{"auto", "off", "warn", "gate"}});
+  v.key("preflight", settings.preflight, looks_before);
   v.key("standby_ca", settings.standby_ca, Text{});
   v.group("propagation", settings.propagation);
 }

@@ -9,11 +9,6 @@ namespace {
 
 constexpr std::array<std::string_view, 4> terminal = {"redirect", "respond", "files", "backend"};
 
-bool names_backend(const Config& config, const std::string& name) {
-  return std::any_of(config.backends.begin(), config.backends.end(),
-                     [&](const Backend& backend) { return backend.name == name; });
-}
-
 std::vector<std::string> backend_names(const Config& config) {
   std::vector<std::string> names;
   for (const Backend& backend : config.backends) names.push_back(backend.name);
@@ -33,7 +28,7 @@ struct BackendRef {
     const bool alone = !list || node.items.size() == 1;
     if (alone && first.broken) return;
     if (alone && first.kind == Node::Kind::text) {
-      if (names_backend(config, first.text)) {
+      if (ask.book.names_backend(config, first.text)) {
         value = first.text;
         return;
       }
@@ -46,7 +41,7 @@ struct BackendRef {
     made.at = node.at;
     List{ServerForm{}}.read(node, made.servers, ask);
     const std::string host = site.hosts.empty() ? "site" : site.hosts.front();
-    for (std::size_t n = 1; made.name.empty() || names_backend(config, made.name); ++n) {
+    for (std::size_t n = 1; made.name.empty() || ask.book.names_backend(config, made.name); ++n) {
       made.name = host + "#" + std::to_string(n);
     }
     value = made.name;
@@ -160,18 +155,21 @@ void describe(Visitor& v, Site& site, Config& config) {
 }
 
 void describe(Visitor& v, SiteTls& tls) {
-  v.key("mode", tls.mode,
-        Named<TlsMode>{{{"acme", TlsMode::acme},
-                        {"on_demand", TlsMode::on_demand},
-                        {"internal", TlsMode::internal},
-                        {"files", TlsMode::files},
-                        {"off", TlsMode::off},
-                        {"passthrough", TlsMode::passthrough}}});
+  // Forms with words in them are made once: there may be ten thousand sites.
+  static const Named<TlsMode> modes{{{"acme", TlsMode::acme},
+                                     {"on_demand", TlsMode::on_demand},
+                                     {"internal", TlsMode::internal},
+                                     {"files", TlsMode::files},
+                                     {"off", TlsMode::off},
+                                     {"passthrough", TlsMode::passthrough}}};
+  static const Choice versions{{"1.2", "1.3"}};
+  static const List protocols{Choice{{"h2", "http/1.1"}}, Empty::refused};
+  v.key("mode", tls.mode, modes);
   v.key("cert", tls.cert, Text{});
   v.key("key", tls.key, Text{});
-  v.key("min_version", tls.min_version, Choice{{"1.2", "1.3"}});
+  v.key("min_version", tls.min_version, versions);
   v.key("ciphers", tls.ciphers, Words{});
-  v.key("alpn", tls.alpn, List{Choice{{"h2", "http/1.1"}}, Empty::refused});
+  v.key("alpn", tls.alpn, protocols);
   v.group("client_auth", tls.client_auth);
   v.key("hsts", tls.hsts, Checked{parse_hsts, Empty::allowed});
   describe(v, tls.acme);
@@ -206,7 +204,8 @@ void describe(Visitor& v, Route& route, const Site& site, Config& config) {
                  {parse_request_set, parse_request_edit});
   describe_edits(v, "response_headers", route.response_headers,
                  {parse_answer_edit, parse_answer_edit});
-  v.key("compress", route.compress, List{Choice{{"zstd", "br", "gzip"}}});
+  static const List codings{Choice{{"zstd", "br", "gzip"}}};
+  v.key("compress", route.compress, codings);
   v.key("buffer_request", route.buffer_request, Size{});
   v.maybe("files", route.files);
   v.key("backend", route.backend, BackendRef{config, site});

@@ -1,5 +1,6 @@
 #include "config/load.hpp"
 
+#include <fcntl.h>
 #include <glob.h>
 #include <unistd.h>
 
@@ -32,6 +33,14 @@ std::optional<std::string> whole_file(const std::string& path) {
   return content;
 }
 
+bool may_read(const std::string& path) {
+  std::error_code failed;
+  const auto kind = std::filesystem::status(path, failed).type();
+  const bool there = !failed && kind != std::filesystem::file_type::not_found;
+  return there && kind != std::filesystem::file_type::directory &&
+         ::faccessat(AT_FDCWD, path.c_str(), R_OK, AT_EACCESS) == 0;
+}
+
 std::vector<std::string> matching(const std::string& pattern) {
   glob_t found{};
   std::vector<std::string> paths;
@@ -61,6 +70,7 @@ Surroundings Surroundings::system() {
     return value;
   };
   around.read_file = whole_file;
+  around.readable = may_read;
   around.glob = matching;
   around.root = ::geteuid() == 0;
   return around;

@@ -34,6 +34,8 @@ struct Surroundings {
   std::function<std::optional<std::string>(const std::string& name)> environment;  // getenv
   /// Of a file past most_file_bytes it may be the beginning, as long as that is past them, too.
   std::function<std::optional<std::string>(const std::string& path)> read_file;
+  /// Whether the file is there and may be read; what it holds is somebody else's matter.
+  std::function<bool(const std::string& path)> readable;
   std::function<std::vector<std::string>(const std::string& pattern)> glob;
   bool root = false;  // decides the default data_dir
 

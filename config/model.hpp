@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -17,17 +18,34 @@ namespace gatehouse::config {
 using Duration = std::chrono::milliseconds;
 using Strings = std::vector<std::string>;
 
-/// Where in the text a thing stands; line 0: it came from a default or the command line.
+/// The name of a config file, held once for all the places in it.
+class FileName {
+ public:
+  FileName() = default;
+  FileName(std::string name) : name_(std::make_shared<const std::string>(std::move(name))) {}
+  const std::string& text() const {
+    static const std::string none;
+    return name_ ? *name_ : none;
+  }
+
+ private:
+  std::shared_ptr<const std::string> name_;
+};
+
+/// Where in the text a thing stands; line 0: it came from a default or the command line. Any two
+/// are equal: what is compared below is what a text says, and that stays the same where it moves.
 struct Position {
-  std::string file;
+  FileName file;
   std::uint32_t line = 0;
   std::uint32_t column = 0;
+  bool operator==(const Position&) const { return true; }
 };
 
 /// A string that must not be printed: passwords, keys, MAC keys, URLs with credentials.
 struct Secret {
   std::string value;
   bool empty() const { return value.empty(); }
+  bool operator==(const Secret&) const = default;
 };
 
 /// A listening address: ":443", "127.0.0.1:8443", "[::1]:8443", "unix:/run/x.sock", "fd:3".
@@ -49,6 +67,7 @@ struct Timeouts {
   Duration read_idle{60'000};
   Duration write_idle{60'000};
   std::uint64_t min_rate = 0;  // bytes per second
+  bool operator==(const Timeouts&) const = default;
 };
 
 struct Limits {
@@ -57,6 +76,7 @@ struct Limits {
   std::uint64_t body = 0;
   std::uint64_t h2_streams = 250;
   std::uint64_t requests_per_connection = 0;
+  bool operator==(const Limits&) const = default;
 };
 
 struct Server {
@@ -75,6 +95,7 @@ struct Server {
   std::optional<int> default_host_response;
   Timeouts timeouts;
   Limits limits;
+  bool operator==(const Server&) const = default;
 };
 
 struct Admin {
@@ -87,6 +108,7 @@ struct AccessFields {
   Strings drop;
   Strings hash;
   Strings redact;
+  bool operator==(const AccessFields&) const = default;
 };
 
 struct Log {
@@ -97,6 +119,7 @@ struct Log {
   std::string access_format = "json";
   AccessFields access_fields;
   std::string audit;
+  bool operator==(const Log&) const = default;
 };
 
 struct Storage {
@@ -110,12 +133,14 @@ struct RenewWindow {
   std::string from;
   std::string to;
   std::string tz;
+  bool operator==(const RenewWindow&) const = default;
 };
 
 struct Propagation {
   Duration delay{0};
   Duration timeout{120'000};
   Strings resolvers;
+  bool operator==(const Propagation&) const = default;
 };
 
 /// The keys of [acme] that a site may set for itself. Each is resolved: the site's where it says
@@ -134,11 +159,13 @@ struct AcmeSettings {
   std::string preflight = "auto";
   std::string standby_ca;
   Propagation propagation;
+  bool operator==(const AcmeSettings&) const = default;
 };
 
 struct Eab {
   std::string key_id;
   Secret hmac_key;  // base64url as the CA hands it out
+  bool operator==(const Eab&) const = default;
 };
 
 struct Issuer {
@@ -147,12 +174,14 @@ struct Issuer {
   std::optional<Eab> eab;
   std::string staging;
   Position at;
+  bool operator==(const Issuer&) const = default;
 };
 
 /// N events in a span: "20/1m".
 struct Rate {
   std::uint32_t count = 0;
   Duration per{0};
+  bool operator==(const Rate&) const = default;
 };
 
 struct OnDemand {
@@ -165,6 +194,7 @@ struct OnDemand {
   Rate rate{20, Duration(60'000)};
   Rate rate_per_domain{10, Duration(3'600'000)};
   Rate rate_per_client{5, Duration(60'000)};
+  bool operator==(const OnDemand&) const = default;
 };
 
 struct DnsProvider {
@@ -172,6 +202,7 @@ struct DnsProvider {
   std::string provider;
   std::map<std::string, Secret> keys;  // the provider's own
   Position at;
+  bool operator==(const DnsProvider&) const = default;
 };
 
 struct Acme {
@@ -179,6 +210,7 @@ struct Acme {
   std::map<std::string, Issuer> issuer;
   OnDemand on_demand;
   std::map<std::string, DnsProvider> dns;
+  bool operator==(const Acme&) const = default;
 };
 
 struct Export {
@@ -214,6 +246,7 @@ struct BackendServer {
   std::uint32_t max_requests = 0;
   std::string text;  // as written
   Position at;
+  bool operator==(const BackendServer&) const = default;
 };
 
 struct Health {
@@ -223,6 +256,7 @@ struct Health {
   std::string status = "200-399";
   std::uint32_t rise = 2;
   std::uint32_t fall = 3;
+  bool operator==(const Health&) const = default;
 };
 
 struct Eject {
@@ -230,6 +264,7 @@ struct Eject {
   Duration within{10'000};
   Duration for_{10'000};
   double max_share = 0.5;
+  bool operator==(const Eject&) const = default;
 };
 
 struct BackendTls {
@@ -238,6 +273,7 @@ struct BackendTls {
   std::string roots;
   std::string cert;
   std::string key;
+  bool operator==(const BackendTls&) const = default;
 };
 
 struct Backend {
@@ -260,6 +296,7 @@ struct Backend {
   BackendTls tls;
   int proxy_protocol = 0;
   Position at;
+  bool operator==(const Backend&) const = default;
 };
 
 /// A file of `errors` may be so large.
@@ -273,22 +310,26 @@ struct RateLimit {
   Duration per{60'000};
   std::uint32_t burst = 0;
   std::string key = "client_ip";
+  bool operator==(const RateLimit&) const = default;
 };
 
 struct BasicAuth {
   std::vector<std::pair<std::string, Secret>> users;
   std::string realm;
+  bool operator==(const BasicAuth&) const = default;
 };
 
 struct ForwardAuth {
   std::string url;
   Strings copy;
   Duration timeout{5'000};
+  bool operator==(const ForwardAuth&) const = default;
 };
 
 struct Redirect {
   std::string to;
   int status = 308;
+  bool operator==(const Redirect&) const = default;
 };
 
 struct Respond {
@@ -296,17 +337,20 @@ struct Respond {
   std::string body;
   std::string type = "text/plain; charset=utf-8";
   bool echo = false;  // the built-in echo page (examples/quickstart.toml): shows the request
+  bool operator==(const Respond&) const = default;
 };
 
 struct Rewrite {
   std::string match;
   std::string to;
+  bool operator==(const Rewrite&) const = default;
 };
 
 struct HeaderEdits {
   Pairs set;
   Pairs add;
   Strings remove;
+  bool operator==(const HeaderEdits&) const = default;
 };
 
 struct Files {
@@ -314,6 +358,7 @@ struct Files {
   Strings index = {"index.html"};
   Strings try_;
   bool precompressed = true;
+  bool operator==(const Files&) const = default;
 };
 
 struct Route {
@@ -345,6 +390,7 @@ struct Route {
   Pairs errors;
   bool access_log = true;
   Position at;
+  bool operator==(const Route&) const = default;
 };
 
 enum class TlsMode : std::uint8_t { acme, on_demand, internal, files, off, passthrough };
@@ -353,6 +399,7 @@ struct ClientAuth {
   std::string mode = "off";
   std::string roots;
   std::string crl;
+  bool operator==(const ClientAuth&) const = default;
 };
 
 struct SiteTls {
@@ -365,6 +412,7 @@ struct SiteTls {
   ClientAuth client_auth;
   std::string hsts;
   AcmeSettings acme;  // resolved
+  bool operator==(const SiteTls&) const = default;
 };
 
 struct Site {
@@ -376,6 +424,7 @@ struct Site {
   std::vector<Route> routes;  // at least one; the site's own keys are merged in as defaults
   Pairs errors;               // the site's own: for requests that no route takes
   Position at;
+  bool operator==(const Site&) const = default;
 };
 
 struct Claim {

@@ -9,7 +9,7 @@
 namespace gatehouse::config::detail {
 namespace {
 
-Position place(const toml::source_region& region, const std::string& file) {
+Position place(const toml::source_region& region, const FileName& file) {
   return {file, region.begin.line, region.begin.column};
 }
 
@@ -20,22 +20,26 @@ std::string printed(const T& value) {
   return out.str();
 }
 
-Node convert(const toml::node& from, const std::string& file) {
+Node convert(const toml::node& from, const FileName& file) {
   Node node;
   node.at = place(from.source(), file);
   if (const auto* table = from.as_table()) {
     node.kind = Node::Kind::table;
+    node.members.reserve(table->size());
     for (const auto& [key, value] : *table) {
       Position at = place(key.source(), file);
       node.members.push_back({std::string(key.str()), std::move(at), convert(value, file)});
     }
     // The library sorts by name; lists of headers and backends go by the text.
-    std::stable_sort(node.members.begin(), node.members.end(),
-                     [](const Member& a, const Member& b) {
-                       return std::pair(a.at.line, a.at.column) < std::pair(b.at.line, b.at.column);
-                     });
+    const auto earlier = [](const Member& a, const Member& b) {
+      return std::pair(a.at.line, a.at.column) < std::pair(b.at.line, b.at.column);
+    };
+    if (!std::is_sorted(node.members.begin(), node.members.end(), earlier)) {
+      std::stable_sort(node.members.begin(), node.members.end(), earlier);
+    }
   } else if (const auto* list = from.as_array()) {
     node.kind = Node::Kind::list;
+    node.items.reserve(list->size());
     for (const auto& item : *list) node.items.push_back(convert(item, file));
   } else if (const auto* text = from.as_string()) {
     node.kind = Node::Kind::text;

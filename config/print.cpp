@@ -94,7 +94,7 @@ class Writer final : public Visitor {
     if (!root || root->members.empty()) return false;
     Book seen;
     seen.note("x", pattern, root->members.front().value, {});
-    return !unavailable(pattern, seen.present().at("x").values).empty();
+    return !unavailable(pattern, seen.present().at("x").values()).empty();
   }
 
   void add_headed(const std::string& title, std::string header, std::string pattern,

@@ -1,6 +1,7 @@
-#include <set>
+#include <algorithm>
 
 #include "config/detail/visit.hpp"
+#include "core/base/contains.hpp"
 
 namespace gatehouse::config::detail {
 namespace {
@@ -39,8 +40,10 @@ class Reader final : public Visitor {
   void finish() const {
     if (takes_rest_) return;
     for (const Member& member : table_.members) {
-      if (asked_.contains(member.key)) continue;
-      std::string hint = did_you_mean(member.key, {asked_.begin(), asked_.end()});
+      if (was_asked(member.key)) continue;
+      Strings known(asked_.begin(), asked_.end());
+      std::sort(known.begin(), known.end());
+      std::string hint = did_you_mean(member.key, known);
       if (hint.empty()) hint = elsewhere(member.key);
       book_.fail(member.at, "unknown key '" + member.key + "' in " + title_ + hint);
     }
@@ -97,7 +100,7 @@ class Reader final : public Visitor {
   void rest(std::map<std::string, Secret>& all) override {
     takes_rest_ = true;
     for (const Member& member : table_.members) {
-      if (asked_.contains(member.key) || member.value.broken) continue;
+      if (was_asked(member.key) || member.value.broken) continue;
       const std::string path = extended(path_, member.key);
       book_.note(path, extended(pattern_, member.key), member.value, member.at);
       if (member.value.kind != Node::Kind::text) {
@@ -126,8 +129,10 @@ class Reader final : public Visitor {
     return text.find_first_of(". \"") == std::string::npos ? text : "\"" + text + "\"";
   }
 
+  bool was_asked(std::string_view key) const { return contains(asked_, key); }
+
   const Member* take(std::string_view name) {
-    asked_.emplace(name);
+    asked_.push_back(name);
     const Member* member = table_.find(name);
     if (member) {
       book_.note(extended(path_, name), extended(pattern_, name), member->value, member->at);
@@ -163,7 +168,7 @@ class Reader final : public Visitor {
   std::string path_;
   std::string pattern_;
   std::string title_;
-  std::set<std::string, std::less<>> asked_;
+  std::vector<std::string_view> asked_;  // the names are literals of the descriptions
   bool takes_rest_ = false;
 };
 

@@ -1,9 +1,10 @@
 #pragma once
 
-#include <map>
 #include <set>
 #include <string>
 #include <string_view>
+#include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "config/detail/node.hpp"
@@ -17,11 +18,13 @@ inline std::string extended(const std::string& path, std::string_view name) {
 }
 
 /// One key as it was written. `pattern` is its path without indices and with `*` for chosen names
-/// ("backend.*.policy"); `values` are all scalars below it, as text.
+/// ("backend.*.policy"). The node belongs to the tree that is being loaded.
 struct Presence {
   std::string pattern;
   Position at;
-  Strings values;
+  const Node* value = nullptr;
+  /// All scalars below it, as text.
+  Strings values() const;
 };
 
 /// What one loading run learns: its problems, and which keys were written where. A concrete path
@@ -43,9 +46,11 @@ class Book {
   void spoil(const std::string& path) { spoilt_.insert(path); }
   bool spoilt(const std::string& path) const { return spoilt_.contains(path); }
   bool has(const std::string& path) const { return present_.contains(path); }
+  /// Whether a backend that was read so far has that name. They only ever grow.
+  bool names_backend(const Config& config, const std::string& name);
   /// Where `path` was written, or the nearest thing around it.
   Position place(const std::string& path) const;
-  const std::map<std::string, Presence>& present() const { return present_; }
+  const std::unordered_map<std::string, Presence>& present() const { return present_; }
 
   /// All of them, each once, by file and place.
   std::vector<Problem> problems() const { return in_order(problems_); }
@@ -58,9 +63,11 @@ class Book {
   std::vector<Problem> problems_;
   std::vector<Problem> warnings_;
   std::vector<std::string> files_;
-  std::map<std::string, Presence> present_;
-  std::map<std::string, Position> items_;
+  std::unordered_map<std::string, Presence> present_;
+  std::unordered_map<std::string, Position> items_;
   std::set<std::string> spoilt_;
+  std::unordered_set<std::string> backends_;  // the names of the first `backends_known_`
+  std::size_t backends_known_ = 0;
 };
 
 /// `; did you mean 'hosts'?` for the known word nearest to `word`, or nothing.

@@ -1,111 +1,101 @@
 #include "proxy/control/changes.hpp"
 
 #include <algorithm>
-#include <map>
-
-#include "config/load.hpp"
+#include <string_view>
+#include <unordered_map>
+#include <utility>
 
 namespace gatehouse::control {
 namespace {
 
-using Named = std::map<std::string, std::string>;  // name to everything that it is
+/// The parts of a kind by their names.
+template <class Part>
+using Named = std::unordered_map<std::string_view, const Part*>;
 
-/// A part of the config by its printed form: whatever key is added to the model is compared, too.
-template <class Keep>
-std::string printed(const config::Config& whole, Keep keep) {
-  config::Config part;
-  keep(whole, part);
-  return config::print(part);
-}
-
-std::string credentials(const config::Site& site) {
-  std::string text;  // printed redacted, so they are compared apart
-  for (const config::Route& route : site.routes) {
-    if (!route.basic_auth) continue;
-    for (const auto& [user, password] : route.basic_auth->users) {
-      text += user + "\n" + password.value + "\n";
-    }
-  }
-  return text;
-}
-
-Named named_sites(const config::Config& config) {
-  Named named;
+Named<config::Site> named_sites(const config::Config& config) {
+  Named<config::Site> named;
   for (const config::Site& site : config.sites) {
-    const auto keep = [&](const config::Config&, config::Config& part) {
-      part.sites.push_back(site);
-    };
-    const std::string name = site.hosts.empty() ? "" : site.hosts.front();
-    named[name] = printed(config, keep) + credentials(site);
+    named[site.hosts.empty() ? std::string_view() : site.hosts.front()] = &site;
   }
   return named;
 }
 
-Named backends(const config::Config& config) {
-  Named named;
-  for (const config::Backend& backend : config.backends) {
-    const auto keep = [&](const config::Config&, config::Config& part) {
-      part.backends.push_back(backend);
-    };
-    named[backend.name] = printed(config, keep);
-  }
+Named<config::Backend> named_backends(const config::Config& config) {
+  Named<config::Backend> named;
+  for (const config::Backend& backend : config.backends) named[backend.name] = &backend;
   return named;
 }
 
-Named listeners(const config::Config& config) {
-  Named named;
-  const auto add = [&](const std::vector<config::Listen>& listens, const char* scheme) {
-    for (const config::Listen& listen : listens) named[listen.text] = scheme;
+constexpr std::string_view http = "http";
+constexpr std::string_view https = "https";
+
+/// What each listening address speaks.
+Named<std::string_view> named_listeners(const config::Config& config) {
+  Named<std::string_view> named;
+  const auto add = [&](const std::vector<config::Listen>& listens, const std::string_view& scheme) {
+    for (const config::Listen& listen : listens) named[listen.text] = &scheme;
   };
-  add(config.server.http, "http");
-  add(config.server.https, "https");
+  add(config.server.http, http);
+  add(config.server.https, https);
   for (const config::Site& site : config.sites) {
-    if (site.http) add(*site.http, "http");
-    if (site.https) add(*site.https, "https");
+    if (site.http) add(*site.http, http);
+    if (site.https) add(*site.https, https);
   }
   return named;
 }
 
-void compare(const char* kind, const Named& before, const Named& after,
+/// Lines of one kind of change, by name.
+void tell(const char* kind, std::vector<std::pair<std::string_view, const char*>> told,
+          std::vector<std::string>& lines) {
+  std::sort(told.begin(), told.end());
+  for (const auto& [name, what] : told) {
+    lines.push_back(std::string(kind) + " " + std::string(name) + " " + what);
+  }
+}
+
+template <class Part>
+void compare(const char* kind, const Named<Part>& before, const Named<Part>& after,
              std::vector<std::string>& lines) {
-  const auto line = [&](const std::string& name, const char* what) {
-    lines.push_back(std::string(kind) + " " + name + " " + what);
-  };
+  std::vector<std::pair<std::string_view, const char*>> there;
+  std::vector<std::pair<std::string_view, const char*>> gone;
   for (const auto& [name, value] : after) {
     const auto old = before.find(name);
     if (old == before.end()) {
-      line(name, "added");
-    } else if (old->second != value) {
-      line(name, "changed");
+      there.emplace_back(name, "added");
+    } else if (!(*old->second == *value)) {
+      there.emplace_back(name, "changed");
     }
   }
   for (const auto& [name, value] : before) {
-    if (!after.contains(name)) line(name, "removed");
+    if (!after.contains(name)) gone.emplace_back(name, "removed");
   }
+  tell(kind, std::move(there), lines);
+  tell(kind, std::move(gone), lines);
+}
+
+/// What is told in lines of its own left out.
+config::Server without_told(config::Server server) {
+  server.http.clear();
+  server.https.clear();
+  server.data_dir.clear();
+  server.workers = 0;
+  server.user.clear();
+  return server;
 }
 
 }  // namespace
 
 Changes compare(const config::Config& before, const config::Config& after) {
   Changes changes;
-  compare("listener", listeners(before), listeners(after), changes.applied);
+  compare("listener", named_listeners(before), named_listeners(after), changes.applied);
   compare("site", named_sites(before), named_sites(after), changes.applied);
-  compare("backend", backends(before), backends(after), changes.applied);
-  const auto whole = [&](const char* name, auto keep) {
-    if (printed(before, keep) != printed(after, keep)) {
-      changes.applied.push_back(std::string(name) + " changed");
-    }
+  compare("backend", named_backends(before), named_backends(after), changes.applied);
+  const auto whole = [&](const char* name, bool same) {
+    if (!same) changes.applied.push_back(std::string(name) + " changed");
   };
-  whole("[log]", [](const config::Config& from, config::Config& part) { part.log = from.log; });
-  whole("[acme]", [](const config::Config& from, config::Config& part) { part.acme = from.acme; });
-  whole("[server]", [](const config::Config& from, config::Config& part) {
-    part.server = from.server;
-    part.server.http.clear();  // told above
-    part.server.https.clear();
-    part.server.data_dir.clear();  // told below
-    part.server.workers = 0;
-    part.server.user.clear();
-  });
+  whole("[log]", before.log == after.log);
+  whole("[acme]", before.acme == after.acme);
+  whole("[server]", without_told(before.server) == without_told(after.server));
 
   const auto fixed = [&](const char* name, bool same) {
     if (!same) changes.needs_restart.push_back(name);

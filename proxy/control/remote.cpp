@@ -19,6 +19,7 @@ using Command = Invocation::Command;
 struct Reach {
   AdminAddress address;
   std::string data_dir;
+  config::AdminPlace place;
 };
 
 /// The environment and the secret files of the process may be out of our reach, so what they hold
@@ -32,15 +33,24 @@ config::Surroundings surroundings() {
   return around;
 }
 
-/// The process may be another than the one meant: what is assumed of it is said.
-void warn_of_errors(const std::string& file, const config::AdminPlace& place) {
+/// A file with errors may mean another process than the one that is asked: what is assumed of it is
+/// said.
+void warn_of_errors(const Invocation& asked, const config::AdminPlace& place) {
+  const auto file = find_config(asked.config_file);
+  if (!file || !asked.admin.empty() || config::load_file(*file, surroundings()).config) return;
   const std::string at =
       place.listen_read ? "admin.listen " + place.listen : "data_dir " + place.data_dir;
   const bool by_default = !place.listen_read && !place.data_dir_read;
-  std::cerr << "gatehouse: warning: " << file
+  std::cerr << "gatehouse: warning: " << *file
             << " has errors ('gatehouse validate' names them); asking the process of " << at
             << (by_default ? ", the default" : ", as the file still says")
             << "; --admin ADDRESS names another\n";
+}
+
+/// Who is to reload the file reads it, and says what is wrong with it. Where the file says itself
+/// which process that is, it need not be read twice.
+bool read_by_process(const Invocation& asked, const config::AdminPlace& place) {
+  return asked.command == Command::reload && (place.listen_read || place.data_dir_read);
 }
 
 /// Where the process is by what its config says, also by one that has errors.
@@ -55,9 +65,7 @@ Result<config::AdminPlace> place_of(const Invocation& asked) {
                  *file + ": cannot read this file; --admin ADDRESS reaches the process without it");
   }
   config::AdminPlace place = config::find_admin(text.value_or(""), around);
-  if (asked.admin.empty() && !config::load_text(*text, *file, around).config) {
-    warn_of_errors(*file, place);
-  }
+  if (!read_by_process(asked, place)) warn_of_errors(asked, place);
   return place;
 }
 
@@ -67,7 +75,7 @@ Result<Reach> find_process(const Invocation& asked) {
   const bool named = !asked.admin.empty();
   auto address = AdminAddress::parse(named ? asked.admin : place->listen, place->data_dir);
   if (!address) return address.error();
-  Reach reach{*std::move(address), place->data_dir};
+  Reach reach{*std::move(address), place->data_dir, *place};
   // A process that listens on TCP has its socket in the data directory, too.
   if (reach.address.kind == AdminAddress::Kind::tcp && !named) {
     reach.address.kind = AdminAddress::Kind::unix_socket;
@@ -237,6 +245,8 @@ int run_remote(const Invocation& asked) {
   }
   const Request request = request_of(asked);
   const auto answer = ask_admin(reach->address, token, request.method, request.path);
+  const bool done = answer && answer->status < 300;
+  if (!done && read_by_process(asked, reach->place)) warn_of_errors(asked, reach->place);
   if (!answer) return fail(answer.error().detail());
   const json body = json::parse(answer->body, nullptr, false);
   if (body.is_discarded()) return fail("the answer is no JSON; is that Gatehouse?");

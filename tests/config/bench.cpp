@@ -18,6 +18,7 @@ Surroundings Machine::around() const {
   Surroundings around;
   around.environment = [all = environment](const std::string& name) { return look_up(all, name); };
   around.read_file = [all = files](const std::string& path) { return look_up(all, path); };
+  around.readable = [all = files](const std::string& path) { return all.contains(path); };
   around.glob = [all = files](const std::string& pattern) {
     const std::size_t star = pattern.find('*');
     const std::string before = pattern.substr(0, star);

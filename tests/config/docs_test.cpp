@@ -7,7 +7,7 @@
 
 #include "bench.hpp"
 
-namespace gatehouse::config {
+namespace gatehouse::config::docs_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -139,4 +139,4 @@ TEST_CASE("every file in examples/ loads, and prints to a file that loads") {
 }
 
 }  // namespace
-}  // namespace gatehouse::config
+}  // namespace gatehouse::config::docs_test

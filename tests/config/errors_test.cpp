@@ -2,7 +2,7 @@
 
 #include "bench.hpp"
 
-namespace gatehouse::config {
+namespace gatehouse::config::errors_test {
 namespace {
 
 TEST_CASE("each mistake in a value or a key is told with its place and the way out") {
@@ -483,4 +483,4 @@ TEST_CASE("a CA of one's own may certify local names on demand") {
 }
 
 }  // namespace
-}  // namespace gatehouse::config
+}  // namespace gatehouse::config::errors_test

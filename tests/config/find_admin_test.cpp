@@ -2,7 +2,7 @@
 
 #include "config/load.hpp"
 
-namespace gatehouse::config {
+namespace gatehouse::config::find_admin_test {
 namespace {
 
 AdminPlace found(const std::string& text) {
@@ -49,5 +49,19 @@ TEST_CASE("what cannot be read of a file is the default") {
   }
 }
 
+TEST_CASE("where a process answers is found before many sites, behind them and among them") {
+  const std::string server = "[server]\ndata_dir = \"/d\"\n";
+  const std::string site = "[[site]]\nhosts = [\"a.example\"]\n  [site.tls]\n  mode = \"off\"\n";
+  CHECK(found(server + site + site).data_dir == "/d");
+  CHECK(found(site + server).data_dir == "/d");
+  CHECK(found(site + " [ server ]\ndata_dir = \"/d\"\n" + site).data_dir == "/d");
+  CHECK(found(server + site + "[admin]\nlisten = \"unix:/a\"\n" + site).listen == "unix:/a");
+  CHECK(found(server + site + "x = [\n[1]]").data_dir == "/d");
+  CHECK(found("x = \"\"\"\n[[site]]\n\"\"\"\nserver.data_dir = \"/d\"\n").data_dir == "/d");
+  // What only looks like a table is a text.
+  CHECK(found(server + site + "body = \"\"\"\n[server]\ndata_dir = \"/e\"\n\"\"\"\n").data_dir ==
+        "/d");
+}
+
 }  // namespace
-}  // namespace gatehouse::config
+}  // namespace gatehouse::config::find_admin_test

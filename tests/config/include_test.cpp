@@ -2,7 +2,7 @@
 
 #include "bench.hpp"
 
-namespace gatehouse::config {
+namespace gatehouse::config::include_test {
 namespace {
 
 const std::string site_b = "[[site]]\nhosts = \"b.example\"\nbackend = \"pool\"\n";
@@ -17,7 +17,7 @@ TEST_CASE("included files bring sites and backends, in the order of their names"
   REQUIRE(config.sites.size() == 2);
   CHECK(config.sites[0].hosts == Strings{"a.example"});
   CHECK(config.sites[1].hosts == Strings{"b.example"});
-  CHECK(config.sites[1].at.file == "sites.d/1.toml");
+  CHECK(config.sites[1].at.file.text() == "sites.d/1.toml");
   CHECK(config.sites[1].routes.at(0).backend == "pool");
 }
 
@@ -104,4 +104,4 @@ TEST_CASE("an unset variable, an unreadable file and an open brace are told at t
 }
 
 }  // namespace
-}  // namespace gatehouse::config
+}  // namespace gatehouse::config::include_test

@@ -5,7 +5,7 @@
 #include "bench.hpp"
 #include "whole_language.hpp"
 
-namespace gatehouse::config {
+namespace gatehouse::config::language_test {
 namespace {
 
 Machine machine_with_files() {
@@ -295,4 +295,4 @@ TEST_CASE("a site keeps its own error pages beside those of its routes") {
 }
 
 }  // namespace
-}  // namespace gatehouse::config
+}  // namespace gatehouse::config::language_test

@@ -2,7 +2,7 @@
 
 #include "bench.hpp"
 
-namespace gatehouse::config {
+namespace gatehouse::config::load_test {
 namespace {
 
 const std::string smallest = R"([[site]]
@@ -79,5 +79,21 @@ TEST_CASE("what is printed loads again to the same config") {
   CHECK(print(config_of(text, {}, Features::this_version)) == text);
 }
 
+TEST_CASE("a file that others will read is looked for, not read") {
+  Machine machine;
+  machine.files = {{"/c.pem", ""}, {"/k.pem", ""}};
+  Surroundings around = machine.around();
+  int reads = 0;
+  around.read_file = [&](const std::string&) -> std::optional<std::string> {
+    ++reads;
+    return {};
+  };
+  const std::string site =
+      "[[site]]\nhosts = \"a.example\"\nbackend = \"unix:/b\"\n"
+      "tls = { mode = \"files\", cert = \"/c.pem\", key = \"/k.pem\" }\n";
+  CHECK(load_text(site, "g.toml", around).problems.empty());
+  CHECK(reads == 0);
+}
+
 }  // namespace
-}  // namespace gatehouse::config
+}  // namespace gatehouse::config::load_test

@@ -6,7 +6,7 @@
 #include "bench.hpp"
 #include "tests/support/temporary_folder.hpp"
 
-namespace gatehouse::config {
+namespace gatehouse::config::slips_test {
 namespace {
 
 TEST_CASE("text that is no TOML is told with its place") {
@@ -103,4 +103,4 @@ TEST_CASE("a file that cannot be read is told with the reason") {
 }
 
 }  // namespace
-}  // namespace gatehouse::config
+}  // namespace gatehouse::config::slips_test

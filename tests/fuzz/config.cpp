@@ -21,6 +21,7 @@ Surroundings nowhere() {
     if (path == "/x") return "x\n";
     return {};
   };
+  around.readable = [](const std::string& path) { return path == "/x"; };
   around.glob = [](const std::string&) { return Strings{"/x"}; };
   return around;
 }

@@ -6,6 +6,8 @@
 
 #include "config/load.hpp"
 
+namespace changes_test {
+
 using namespace gatehouse;
 using control::Changes;
 
@@ -77,3 +79,21 @@ TEST_CASE("settings of the log are applied") {
   const Changes changes = control::compare(load(base), load(base + "[log]\nlevel = \"debug\"\n"));
   CHECK(changes.applied == std::vector<std::string>{"[log] changed"});
 }
+
+TEST_CASE("a site that only moved in its file is the same site") {
+  const Changes changes = control::compare(load(base), load("\n\n" + base));
+  CHECK(changes.applied.empty());
+}
+
+TEST_CASE("what is never printed is compared, too") {
+  const auto issuer = [](const std::string& key) {
+    return base +
+           "[acme.issuer.own]\ndirectory = \"https://ca.example/\"\neab = { key_id = \"k\", " +
+           "hmac_key = \"" + key + "\" }\n";
+  };
+  const Changes acme = control::compare(load(issuer("aaaaaaaaaaaaaaaaaaaaaaaa")),
+                                        load(issuer("bbbbbbbbbbbbbbbbbbbbbbbb")));
+  CHECK(acme.applied == std::vector<std::string>{"[acme] changed"});
+}
+
+}  // namespace changes_test
