@@ -85,7 +85,7 @@ void Keeper::reconcile(Plan plan) {
     wanted.host = entry->host;
     adopt(wanted);
   }
-  for (const auto& [host, wanted] : wanted_)
+  for (const Wanted& wanted : plan_.wanted)  // in the order of the file
     if (starts_by_itself(wanted)) adopt(wanted);
   if (mode_ == Mode::idle) {
     mode_ = Mode::running;
@@ -245,6 +245,7 @@ awaitable<void> Keeper::stop() {
   co_await std::move(quiet);
   // What never began has no task to forget it.
   to_load_.clear();
+  to_load_awaited_.clear();
   to_order_.clear();
   to_order_on_demand_.clear();
   due_.clear();

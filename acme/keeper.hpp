@@ -136,6 +136,9 @@ class Keeper final : public CertificateSource {
   void schedule(const EntryPointer& entry);
   void wake() { wake_.expires_at(Steady::min()); }
   void settle(const EntryPointer& entry);
+  void queue_load(const EntryPointer& entry);
+  void bring_forward(const EntryPointer& entry);
+  void begin_loads();
   void rest(const EntryPointer& entry, Wall until);
   void pump();
   awaitable<void> watch();
@@ -184,8 +187,9 @@ class Keeper final : public CertificateSource {
   std::unordered_map<std::string, EntryPointer> entries_;
   std::list<std::string> lazy_;  // entries made on demand, oldest first
 
-  std::set<std::pair<Wall, Entry*>> due_;  // who rests, by the end of the rest
-  std::deque<EntryPointer> to_load_;
+  std::set<std::pair<Wall, Entry*>> due_;     // who rests, by the end of the rest
+  std::deque<EntryPointer> to_load_;          // an entry that was brought forward is passed over
+  std::deque<EntryPointer> to_load_awaited_;  // handshakes wait for these
   std::map<std::pair<Urgency, std::uint64_t>, EntryPointer> to_order_;
   std::deque<EntryPointer> to_order_on_demand_;
   std::array<std::size_t, 4> at_work_{};  // by Lane

@@ -80,8 +80,7 @@ void Keeper::take_up(const Storage::Walk::Sighting& sighting) {
   if (gate_.remembered(host) || (!gate_.lists(host) && !check_on_demand_name(host))) return;
   const EntryPointer entry = make_lazy(host, *cover);
   entry->unasked = true;
-  entry->phase = Entry::Phase::to_load;
-  to_load_.push_back(entry);
+  queue_load(entry);
 }
 
 }  // namespace gatehouse::acme

@@ -11,6 +11,8 @@ using namespace std::chrono_literals;
 using config::TlsMode;
 
 constexpr std::array<std::size_t, 4> most_at_work{1024, 16, 8, 8};  // by Lane
+// Of those that nobody waits for: few enough that one that is waited for finds a helper soon.
+constexpr std::size_t most_loads_ahead = 4;
 // The longest the schedule sleeps: a machine that was suspended or whose date jumped is noticed
 // after so long.
 constexpr auto longest_sleep = 60s;
@@ -83,8 +85,7 @@ void Keeper::schedule(const EntryPointer& entry) {
   entry->phase = Entry::Phase::resting;
   const Choice choice = choose(*entry);
   if (choice.load) {
-    entry->phase = Entry::Phase::to_load;
-    to_load_.push_back(entry);
+    queue_load(entry);
   } else if (choice.order) {
     entry->phase = Entry::Phase::to_order;
     if (entry->kind == Entry::Kind::lazy && !entry->unasked && servable(*entry) == nullptr)
@@ -94,6 +95,36 @@ void Keeper::schedule(const EntryPointer& entry) {
   } else {
     rest(entry, choice.soonest);
   }
+}
+
+void Keeper::queue_load(const EntryPointer& entry) {
+  entry->phase = Entry::Phase::to_load;
+  entry->awaited = !entry->waiters.empty();
+  (entry->awaited ? to_load_awaited_ : to_load_).push_back(entry);
+}
+
+/// A handshake waits for it: it goes before all that are only to be there one day. After a start
+/// these may be a hundred thousand.
+void Keeper::bring_forward(const EntryPointer& entry) {
+  if (entry->phase != Entry::Phase::to_load || entry->awaited) return;
+  entry->awaited = true;
+  to_load_awaited_.push_back(entry);
+  pump();
+}
+
+void Keeper::begin_loads() {
+  std::size_t& at_work = at_work_[static_cast<std::size_t>(Lane::load)];
+  const auto begin = [&](std::deque<EntryPointer>& queue) {
+    EntryPointer entry = std::move(queue.front());
+    queue.pop_front();
+    if (entry->phase != Entry::Phase::to_load) return;
+    ++at_work;
+    entry->phase = Entry::Phase::loading;
+    crew_.add(look_up(std::move(entry)));
+  };
+  while (!to_load_awaited_.empty() && at_work < most_at_work[static_cast<std::size_t>(Lane::load)])
+    begin(to_load_awaited_);
+  while (!to_load_.empty() && at_work < most_loads_ahead) begin(to_load_);
 }
 
 void Keeper::settle(const EntryPointer& entry) {
@@ -134,13 +165,7 @@ void Keeper::pump() {
     return at_work_[at] < most_at_work[at];
   };
   const auto begin = [this](Lane lane) { ++at_work_[static_cast<std::size_t>(lane)]; };
-  while (!to_load_.empty() && room(Lane::load)) {
-    EntryPointer entry = std::move(to_load_.front());
-    to_load_.pop_front();
-    begin(Lane::load);
-    entry->phase = Entry::Phase::loading;
-    crew_.add(look_up(std::move(entry)));
-  }
+  begin_loads();
   while (!to_order_.empty() && room(Lane::order)) {
     EntryPointer entry = std::move(to_order_.begin()->second);
     to_order_.erase(to_order_.begin());

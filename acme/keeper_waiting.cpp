@@ -133,6 +133,7 @@ awaitable<Result<tls::CertificateHandle>> Keeper::obtain_here(std::string host,
 awaitable<Result<tls::CertificateHandle>> Keeper::wait_for(EntryPointer entry) {
   const Waiter counted(waiting_);
   const Steady deadline = parts_.clock.steady() + gate_.settings().wait;
+  bring_forward(entry);
   while (entry->busy() && servable(*entry) == nullptr && mode_ == Mode::running) {
     auto ring_once = rung(entry);
     auto heard = co_await net::within(parts_.clock, deadline, Side::self, std::move(ring_once));

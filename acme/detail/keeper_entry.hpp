@@ -62,6 +62,7 @@ struct Keeper::Entry {
   Wanted wanted;
   Kind kind = Kind::configured;
   Phase phase = Phase::admitting;
+  bool awaited = false;          // Phase::to_load: in the queue of those that somebody waits for
   std::string recipe;            // of `slots`: what they were built for
   std::uint64_t generation = 0;  // of `slots`: work begun for an older one must not touch them
   std::vector<Slot> slots;

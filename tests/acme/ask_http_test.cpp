@@ -9,7 +9,7 @@
 #include "tests/support/fake_dialer.hpp"
 #include "tests/support/result.hpp"
 
-namespace gatehouse::acme {
+namespace gatehouse::acme::ask_http_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -154,4 +154,4 @@ TEST_CASE("a name cannot add to the query of the ask URL") {
 }
 
 }  // namespace
-}  // namespace gatehouse::acme
+}  // namespace gatehouse::acme::ask_http_test

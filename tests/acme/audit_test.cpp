@@ -12,7 +12,7 @@
 #include "tests/support/faulty_file_system.hpp"
 #include "tests/support/temporary_folder.hpp"
 
-namespace gatehouse::acme {
+namespace gatehouse::acme::audit_test {
 namespace {
 
 using Json = nlohmann::json;
@@ -100,4 +100,4 @@ TEST_CASE("a disk that was full for a moment costs audit lines, not the log") {
 }
 
 }  // namespace
-}  // namespace gatehouse::acme
+}  // namespace gatehouse::acme::audit_test

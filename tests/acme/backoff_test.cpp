@@ -2,7 +2,7 @@
 
 #include <doctest/doctest.h>
 
-namespace gatehouse::acme {
+namespace gatehouse::acme::backoff_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -80,4 +80,4 @@ TEST_CASE("what looks permanent is tried once a day after the first tries") {
 }
 
 }  // namespace
-}  // namespace gatehouse::acme
+}  // namespace gatehouse::acme::backoff_test

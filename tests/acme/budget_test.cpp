@@ -6,7 +6,7 @@
 
 #include "tests/support/keeper_bench.hpp"
 
-namespace gatehouse::acme {
+namespace gatehouse::acme::budget_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -204,4 +204,4 @@ TEST_CASE("a damaged ledger is begun afresh, and stops nothing") {
 }
 
 }  // namespace
-}  // namespace gatehouse::acme
+}  // namespace gatehouse::acme::budget_test

@@ -7,6 +7,8 @@
 #include "core/net/within.hpp"
 #include "tests/support/ca_bench.hpp"
 
+namespace ca_client_test {
+
 using namespace gatehouse;
 using namespace gatehouse::acme;
 using namespace std::chrono_literals;
@@ -285,3 +287,5 @@ TEST_CASE("a certificate that was revoked before counts as revoked") {
   bench.ca.refuse_next("revoke", 403, "unauthorized");
   CHECK_FALSE(bench.run(bench.client->revoke("der", 1)));
 }
+
+}  // namespace ca_client_test

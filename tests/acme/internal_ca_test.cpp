@@ -9,7 +9,7 @@
 #include "tests/support/faulty_file_system.hpp"
 #include "tests/support/temporary_folder.hpp"
 
-namespace gatehouse::acme {
+namespace gatehouse::acme::internal_ca_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -137,4 +137,4 @@ TEST_CASE("a root key that others may read stops the CA instead of replacing its
 }
 
 }  // namespace
-}  // namespace gatehouse::acme
+}  // namespace gatehouse::acme::internal_ca_test

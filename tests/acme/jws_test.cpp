@@ -8,6 +8,8 @@
 #include "core/tls/digest.hpp"
 #include "tests/support/result.hpp"
 
+namespace jws_test {
+
 using namespace gatehouse;
 using namespace gatehouse::acme;
 
@@ -157,3 +159,5 @@ TEST_CASE("an external account binding is an HS256 signature over the account's 
     CHECK_FALSE(external_account_binding("kid-1", "", url, ec_key()));
   }
 }
+
+}  // namespace jws_test

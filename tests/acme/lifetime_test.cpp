@@ -2,7 +2,7 @@
 
 #include <doctest/doctest.h>
 
-namespace gatehouse::acme {
+namespace gatehouse::acme::lifetime_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -160,4 +160,4 @@ TEST_CASE("without a CA nothing is ordered") {
 }
 
 }  // namespace
-}  // namespace gatehouse::acme
+}  // namespace gatehouse::acme::lifetime_test

@@ -6,7 +6,7 @@
 #include "acme/registered_domain.hpp"
 #include "tests/support/keeper_bench.hpp"
 
-namespace gatehouse::acme {
+namespace gatehouse::acme::on_demand_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -315,4 +315,4 @@ TEST_CASE("an on-demand certificate is renewed without anybody asking for it") {
 }
 
 }  // namespace
-}  // namespace gatehouse::acme
+}  // namespace gatehouse::acme::on_demand_test

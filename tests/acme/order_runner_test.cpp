@@ -6,6 +6,8 @@
 #include "core/tls/certificate.hpp"
 #include "tests/support/ca_bench.hpp"
 
+namespace order_runner_test {
+
 using namespace gatehouse;
 using namespace gatehouse::acme;
 using namespace std::chrono_literals;
@@ -443,3 +445,5 @@ TEST_CASE("killed at any step, the next life finishes without a second account o
     }
   }
 }
+
+}  // namespace order_runner_test

@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+namespace order_test {
+
 using namespace gatehouse;
 using namespace gatehouse::acme;
 using namespace std::chrono_literals;
@@ -137,3 +139,5 @@ TEST_CASE("a wildcard cannot be proven by http-01 or tls-alpn-01") {
   authorization.challenges = {challenge("http-01")};
   CHECK(choose_challenge(authorization, {"http-01"}, {}) == nullptr);
 }
+
+}  // namespace order_test

@@ -5,7 +5,7 @@
 
 #include "tests/support/keeper_bench.hpp"
 
-namespace gatehouse::acme {
+namespace gatehouse::acme::patrol_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -143,4 +143,4 @@ TEST_CASE("many stored names are gone through in batches, a few of them in memor
 }
 
 }  // namespace
-}  // namespace gatehouse::acme
+}  // namespace gatehouse::acme::patrol_test

@@ -4,6 +4,8 @@
 
 #include "acme/nonce_pool.hpp"
 
+namespace reaction_test {
+
 using namespace gatehouse;
 using namespace gatehouse::acme;
 using namespace std::chrono_literals;
@@ -151,3 +153,5 @@ TEST_CASE("nonces are taken newest first, ten at most, and not when they are old
   CHECK_FALSE(pool.take(start + 6min));
   CHECK(pool.size() == 0);
 }
+
+}  // namespace reaction_test

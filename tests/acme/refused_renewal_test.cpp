@@ -6,7 +6,7 @@
 #include "tests/support/fake_ca.hpp"
 #include "tests/support/keeper_bench.hpp"
 
-namespace gatehouse::acme {
+namespace gatehouse::acme::refused_renewal_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -117,4 +117,4 @@ TEST_CASE("a name whose chain we refused three times is ordered from the next CA
 }
 
 }  // namespace
-}  // namespace gatehouse::acme
+}  // namespace gatehouse::acme::refused_renewal_test

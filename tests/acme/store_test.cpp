@@ -13,7 +13,7 @@
 #include "tests/support/temporary_folder.hpp"
 #include "tests/support/test_certificates.hpp"
 
-namespace gatehouse::acme {
+namespace gatehouse::acme::store_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -403,4 +403,4 @@ TEST_CASE("a crash at any step of taking a lease leaves it free or held by one")
 }
 
 }  // namespace
-}  // namespace gatehouse::acme
+}  // namespace gatehouse::acme::store_test

@@ -9,6 +9,8 @@
 #include "core/base/time_format.hpp"
 #include "tests/support/result.hpp"
 
+namespace wire_test {
+
 using namespace gatehouse;
 using namespace gatehouse::acme;
 using namespace std::chrono_literals;
@@ -258,3 +260,5 @@ TEST_CASE("a CA's storage name is its directory's host and path") {
   CHECK(ca_storage_name("https://ca.example/a/../b/?x=1") == "ca.example-a-..-b");
   CHECK(ca_storage_name("https://../..") == "_.-..");
 }
+
+}  // namespace wire_test
