@@ -29,12 +29,6 @@ if(GATEHOUSE_SANITIZE)
   add_link_options(${flags})
 endif()
 
-if(GATEHOUSE_FUZZ AND CMAKE_CXX_COMPILER_ID MATCHES Clang)
-  # What libFuzzer steers by: every room tells which of its branches an input takes.
-  add_compile_options(-fsanitize=fuzzer-no-link)
-  add_link_options(-fsanitize=fuzzer-no-link)
-endif()
-
 # Precompiled headers: Asio and the standard library are most of what is parsed. Tests have one of
 # their own, because they are compiled without optimization: it would only cost time.
 file(WRITE ${CMAKE_BINARY_DIR}/pch.cpp "// carries the precompiled header\n")
@@ -50,6 +44,12 @@ function(gatehouse_pch name)
     <boost/system/result.hpp>)
 endfunction()
 gatehouse_pch(gatehouse_pch)
+
+if(GATEHOUSE_FUZZ AND CMAKE_CXX_COMPILER_ID MATCHES Clang)
+  # What libFuzzer steers by: every room tells which of its branches an input takes. Tests need not.
+  target_compile_options(gatehouse_pch PUBLIC -fsanitize=fuzzer-no-link)
+  add_link_options(-fsanitize=fuzzer-no-link)
+endif()
 
 function(gatehouse_options target)
   target_link_libraries(${target} PRIVATE gatehouse_pch)

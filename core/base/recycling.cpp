@@ -1,6 +1,7 @@
 #include "core/base/recycling.hpp"
 
 #include <array>
+#include <cstdint>
 #include <new>
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -18,14 +19,16 @@ namespace gatehouse {
 // They find what is used after its end only where that was given back.
 void* take_recycled(std::size_t bytes) { return ::operator new(bytes); }
 void give_recycled(void* memory, std::size_t) noexcept { ::operator delete(memory); }
+RecyclingThread::RecyclingThread() = default;
+RecyclingThread::~RecyclingThread() = default;
 
 #else
 
 namespace {
 
 constexpr std::size_t step = 64;
-constexpr std::size_t sizes = 64;       // up to 4 KiB
-constexpr std::size_t most_idle = 256;  // of one size
+constexpr std::size_t sizes = 64;  // up to 4 KiB
+constexpr std::size_t most_idle_bytes = 2 * 1024 * 1024;
 
 struct Free {
   Free* next;
@@ -36,27 +39,33 @@ struct Shelf {
 };
 struct Shelves {
   std::array<Shelf, sizes> by_size{};
-  bool closed = false;
-};
+  std::size_t idle_bytes = 0;
+  bool open = false;
 
-// Without a destructor, because frames may end after the thread's others have run.
-constinit thread_local Shelves shelves;
-
-/// Empties the shelves when the thread ends.
-struct Cleaner {
-  bool here = true;
-  ~Cleaner() {
-    shelves.closed = true;
-    for (Shelf& shelf : shelves.by_size) {
-      while (shelf.first != nullptr) {
-        Free* const block = shelf.first;
-        shelf.first = block->next;
-        ::operator delete(block);
-      }
+  void put(std::size_t at, void* memory) {
+    Shelf& shelf = by_size[at];
+    shelf.first = ::new (memory) Free{shelf.first};
+    ++shelf.count;
+    idle_bytes += (at + 1) * step;
+  }
+  void* take(std::size_t at) {
+    Shelf& shelf = by_size[at];
+    Free* const block = shelf.first;
+    shelf.first = block->next;
+    --shelf.count;
+    idle_bytes -= (at + 1) * step;
+    return block;
+  }
+  enum class Keep : std::uint8_t { half, nothing };
+  void give_away(Keep keep) {
+    for (std::size_t at = 0; at < sizes; ++at) {
+      const std::size_t left = keep == Keep::half ? by_size[at].count / 2 : 0;
+      while (by_size[at].count > left) ::operator delete(take(at));
     }
   }
 };
-thread_local Cleaner cleaner;
+
+constinit thread_local Shelves shelves;
 
 std::size_t size_class(std::size_t bytes) { return (bytes - 1) / step; }
 
@@ -65,27 +74,25 @@ std::size_t size_class(std::size_t bytes) { return (bytes - 1) / step; }
 void* take_recycled(std::size_t bytes) {
   const std::size_t at = size_class(bytes);
   if (at >= sizes) return ::operator new(bytes);
-  Shelf& shelf = shelves.by_size[at];
-  if (shelf.first == nullptr) {
-    static_cast<void>(cleaner.here);  // the first use makes it
-    return ::operator new((at + 1) * step);
-  }
-  Free* const block = shelf.first;
-  shelf.first = block->next;
-  --shelf.count;
-  return block;
+  if (shelves.by_size[at].first == nullptr) return ::operator new((at + 1) * step);
+  return shelves.take(at);
 }
 
 void give_recycled(void* memory, std::size_t bytes) noexcept {
   const std::size_t at = size_class(bytes);
-  if (at >= sizes || shelves.closed || shelves.by_size[at].count == most_idle) {
+  if (at >= sizes || !shelves.open) {
     ::operator delete(memory);
     return;
   }
-  Shelf& shelf = shelves.by_size[at];
-  if (shelf.first == nullptr) static_cast<void>(cleaner.here);
-  shelf.first = ::new (memory) Free{shelf.first};
-  ++shelf.count;
+  shelves.put(at, memory);
+  // Half of each size: those that nobody asks for any more are soon gone, the others come back.
+  if (shelves.idle_bytes > most_idle_bytes) shelves.give_away(Shelves::Keep::half);
+}
+
+RecyclingThread::RecyclingThread() { shelves.open = true; }
+RecyclingThread::~RecyclingThread() {
+  shelves.open = false;
+  shelves.give_away(Shelves::Keep::nothing);
 }
 
 #endif

@@ -14,7 +14,7 @@ namespace gatehouse::http {
 /// it; the road in proxy/serve knows only this. One worker. `read_body` may be called by one
 /// coroutine while another one sends. What mostly need not wait is there twice: start_…() for the
 /// road of every request, the other name for everybody else.
-class ServerExchange {
+class ServerExchange : public Recycled {
  public:
   virtual ~ServerExchange() = default;
 
@@ -92,7 +92,7 @@ class ServerConnection {
 
 /// One request and its answer, seen from the side that asks (backends, CAs, ask endpoints). Errors
 /// are blamed on the stream's side.
-class ClientExchange {
+class ClientExchange : public Recycled {
  public:
   virtual ~ClientExchange() = default;
 

@@ -13,18 +13,19 @@ using net::Want;
 using namespace std::chrono_literals;
 
 constexpr auto discard_time = 3s;
-constexpr auto drain_grace = 1s;
 
 }  // namespace
 
 H1ServerConnection::H1ServerConnection(net::Stream& stream, H1Worker worker,
-                                       const H1ServerSettings& settings)
+                                       const H1ServerSettings& settings, H1Rest rest)
     : stream_(stream),
       worker_(worker),
       settings_(settings),
       reader_(stream, worker.buffers, Pace(worker.clock, settings.read_idle, settings.min_rate),
               settings.head),
-      writer_(stream, worker.buffers, Pace(worker.clock, settings.write_idle, settings.min_rate)) {}
+      writer_(stream, worker.buffers, Pace(worker.clock, settings.write_idle, settings.min_rate)),
+      requests_(rest.requests),
+      idle_until_(rest.until) {}
 
 awaitable<Result<ServerExchange*>> H1ServerConnection::next() {
   if (state_ == State::over) co_return nullptr;
@@ -43,6 +44,11 @@ awaitable<Result<ServerExchange*>> H1ServerConnection::next() {
     expect_request();
     while (!stream_.pending()) {
       auto ready = co_await stream_.wait(Want::read);
+      if (!ready && may_rest(ready.error())) {
+        stream_.deadline(Want::read, idle_until_);
+        state_ = State::resting;
+        co_return nullptr;
+      }
       if (!ready) co_return ended_between(std::move(ready).error());
       const IoResult got = reader_.try_fill();
       if (got.state == IoState::done) break;
@@ -52,6 +58,7 @@ awaitable<Result<ServerExchange*>> H1ServerConnection::next() {
     }
   }
   state_ = State::reading_head;
+  idle_until_ = Steady::max();
   head_.method = {};
   if (reader_.scan_head() != HeadScanner::State::complete) {
     const Result<bool> there = co_await await_head();
@@ -78,8 +85,20 @@ bool H1ServerConnection::is_over_cleanly() const {
 /// Readiness first: a read that can only say "not yet" costs a system call and a buffer.
 void H1ServerConnection::expect_request() {
   const Steady now = worker_.clock.steady();
-  const auto patience = requests_ == 0 ? settings_.request_header : settings_.idle;
-  stream_.deadline(Want::read, now + (draining_ ? drain_grace : patience));
+  if (idle_until_ == Steady::max()) {
+    const auto patience = requests_ == 0 ? settings_.request_header : settings_.idle;
+    idle_until_ = now + (draining_ ? drain_grace : patience);
+  }
+  const bool may_rest = settings_.rest_after > 0ms && !draining_;
+  stream_.deadline(Want::read,
+                   may_rest ? std::min(idle_until_, now + settings_.rest_after) : idle_until_);
+}
+
+/// It was not the end of its time that ended the wait. A connection that is to end has other things
+/// to do with a deadline.
+bool H1ServerConnection::may_rest(const Error& why) const {
+  return why.fault() == Fault::timeout && settings_.rest_after > 0ms && !draining_ &&
+         worker_.clock.steady() < idle_until_;
 }
 
 /// The connection is over without another request, properly unless `why` says otherwise.
@@ -250,7 +269,8 @@ void H1ServerConnection::drain() {
   draining_ = true;
   keep_alive_ = false;
   if (state_ == State::idle) {
-    stream_.deadline(Want::read, worker_.clock.steady() + drain_grace);
+    idle_until_ = worker_.clock.steady() + drain_grace;
+    stream_.deadline(Want::read, idle_until_);
   }
 }
 

@@ -28,6 +28,14 @@ struct H1ServerSettings {
   std::chrono::milliseconds idle{75'000};            // between requests
   std::chrono::milliseconds read_idle{60'000};
   std::chrono::milliseconds write_idle{60'000};
+  std::chrono::milliseconds rest_after{
+      0};  // of idleness, see H1ServerConnection::rests(); 0: never
+};
+
+/// Where a connection stands that waits for a request and has nothing under way.
+struct H1Rest {
+  std::uint64_t requests = 0;    // handed out so far
+  Steady until = Steady::max();  // the idle connection's end; max: its time begins anew
 };
 
 /// The server's end of an HTTP/1 connection: one request after another, each answered before the
@@ -35,7 +43,12 @@ struct H1ServerSettings {
 /// anew for a request. On the stream's worker; the stream outlives it.
 class H1ServerConnection final : public ServerConnection, private ServerExchange {
  public:
-  H1ServerConnection(net::Stream& stream, H1Worker worker, const H1ServerSettings& settings);
+  /// How long an idle connection that is to end still takes a request that was just being sent.
+  static constexpr std::chrono::seconds drain_grace{1};
+
+  /// `rest`: where another one left off on this stream.
+  H1ServerConnection(net::Stream& stream, H1Worker worker, const H1ServerSettings& settings,
+                     H1Rest rest = {});
 
   /// Ends the exchange before (draining or refusing what is left of its body) and reads the next
   /// head. Null: the connection is over, properly. An error: it ended within a head, or the head
@@ -43,6 +56,11 @@ class H1ServerConnection final : public ServerConnection, private ServerExchange
   /// no buffer is held.
   awaitable<Result<ServerExchange*>> next();
   const Refusal& refusal() const { return refusal_; }
+  /// After next() was null: the connection is not over. It was idle for `rest_after`, and whoever
+  /// goes on with rest() when something comes for it need not keep this object till then. The
+  /// stream's read deadline is the end of its time.
+  bool rests() const { return state_ == State::resting; }
+  H1Rest rest() const { return {requests_, idle_until_}; }
   /// Requests handed out so far.
   std::uint64_t requests() const { return requests_; }
 
@@ -55,7 +73,7 @@ class H1ServerConnection final : public ServerConnection, private ServerExchange
   std::string take_preface() { return std::move(preface_); }
 
  private:
-  enum class State : std::uint8_t { idle, reading_head, answering, over };
+  enum class State : std::uint8_t { idle, resting, reading_head, answering, over };
   enum class Came : std::uint8_t { bytes, end, overdue };
   // What is still read of a body that nobody wanted, or of a connection that is being closed:
   // closing with bytes unread resets the connection and can destroy the answer on its way
@@ -80,6 +98,7 @@ class H1ServerConnection final : public ServerConnection, private ServerExchange
 
   bool is_over_cleanly() const;
   void expect_request();
+  bool may_rest(const Error& why) const;
   Result<ServerExchange*> ended_between(const Error& why);
   awaitable<Result<Came>> more_bytes();
   awaitable<Result<bool>> await_head();
@@ -111,6 +130,7 @@ class H1ServerConnection final : public ServerConnection, private ServerExchange
   Refusal refusal_;
   std::string preface_;
   std::uint64_t requests_ = 0;
+  Steady idle_until_;  // max: not idle yet
   std::uint64_t body_limit_ = 0;
   bool keep_alive_ = true;
   bool draining_ = false;

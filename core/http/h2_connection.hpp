@@ -102,6 +102,9 @@ class H2Connection : private H2Events {
 
  private:
   enum class Drain : std::uint8_t { no, noticed, announced };
+  using StreamMap = std::unordered_map<std::int32_t, H2Stream*, std::hash<std::int32_t>,
+                                       std::equal_to<std::int32_t>,
+                                       Recycling<std::pair<const std::int32_t, H2Stream*>>>;
 
   void reset_sent(std::int32_t stream, H2Code code) override;
   H2Portion portion(std::int32_t stream, std::size_t most) override;
@@ -132,9 +135,9 @@ class H2Connection : private H2Events {
   std::int32_t block_stream_ = 0;
   Fields scratch_;             // of blocks that belong to no stream
   H2Stream* first_ = nullptr;  // every stream that knows us, opened or not
-  std::unordered_map<std::int32_t, H2Stream*> streams_;  // the opened ones
-  friend class H2Stream;                                 // enters itself in the list
-  OutputBuffer out_[2];  // one is being filled while the other is written
+  StreamMap streams_;          // the opened ones
+  friend class H2Stream;       // enters itself in the list
+  OutputBuffer out_[2];        // one is being filled while the other is written
   unsigned filling_ = 0;
   asio::steady_timer writer_;   // parks the writer
   asio::steady_timer drained_;  // parks the reader while too much waits to be written

@@ -85,7 +85,7 @@ void H2Connection::stream_ended(std::int32_t id) {
 
 void H2Connection::stream_closed(std::int32_t id, H2Code code, bool ours) {
   H2Stream* const stream = find(id);
-  if (stream == nullptr) return;
+  if (stream == nullptr || stream->complete()) return;
   const Fault fault = ours                             ? Fault::bad_message
                       : code == H2Code::refused_stream ? Fault::refused
                                                        : Fault::closed;

@@ -8,6 +8,8 @@
 #include <vector>
 
 #include "core/base/bytes.hpp"
+#include "core/base/recycling.hpp"
+#include "core/http/detail/session_memory.hpp"
 
 namespace gatehouse::http {
 namespace {
@@ -40,8 +42,10 @@ bool is_secret(const Field& field) {
          (equal_ignoring_case(field.name, "cookie") && field.value.size() < 20);
 }
 
-std::vector<nghttp2_nv> to_pairs(std::span<const Field> fields) {
-  std::vector<nghttp2_nv> pairs;
+using Pairs = std::vector<nghttp2_nv, Recycling<nghttp2_nv>>;
+
+Pairs to_pairs(std::span<const Field> fields) {
+  Pairs pairs;
   pairs.reserve(fields.size());
   for (const Field& field : fields) {
     nghttp2_nv pair{};
@@ -263,7 +267,7 @@ struct H2Session::Inside {
 
   void submit_trailers(nghttp2_session* to, std::int32_t stream, const Fields& trailers) {
     const std::vector<Field> lines(trailers.begin(), trailers.end());
-    const std::vector<nghttp2_nv> pairs = to_pairs(lines);
+    const Pairs pairs = to_pairs(lines);
     nghttp2_submit_trailer(to, stream, pairs.data(), pairs.size());
   }
 
@@ -322,8 +326,12 @@ H2Session::H2Session(Role role, H2Events& events, const H2SessionSettings& setti
   nghttp2_option_set_max_outbound_ack(raw, most_waiting_acks);
   nghttp2_option_set_max_settings(raw, most_settings_entries);
   const auto make =
-      role == Role::server ? &nghttp2_session_server_new2 : &nghttp2_session_client_new2;
-  if (make(&inside_->session, callbacks.get(), inside_.get(), raw) != 0) throw std::bad_alloc();
+      role == Role::server ? &nghttp2_session_server_new3 : &nghttp2_session_client_new3;
+  nghttp2_mem memory{nullptr, &detail::take_for_session, &detail::give_of_session,
+                     &detail::take_cleared_for_session, &detail::resize_for_session};
+  if (make(&inside_->session, callbacks.get(), inside_.get(), raw, &memory) != 0) {
+    throw std::bad_alloc();
+  }
 
   std::vector<nghttp2_settings_entry> entries;
   const auto add = [&](std::int32_t id, std::uint32_t value) { entries.push_back({id, value}); };
@@ -385,7 +393,7 @@ std::size_t H2Session::waiting_control() const {
 }
 
 std::int32_t H2Session::submit_request(std::span<const Field> fields, End end) {
-  const std::vector<nghttp2_nv> pairs = to_pairs(fields);
+  const Pairs pairs = to_pairs(fields);
   const nghttp2_data_provider provider = Inside::provider();
   const std::int32_t stream =
       nghttp2_submit_request(inside_->session, nullptr, pairs.data(), pairs.size(),
@@ -394,14 +402,14 @@ std::int32_t H2Session::submit_request(std::span<const Field> fields, End end) {
 }
 
 bool H2Session::submit_head(std::int32_t stream, std::span<const Field> fields, End end) {
-  const std::vector<nghttp2_nv> pairs = to_pairs(fields);
+  const Pairs pairs = to_pairs(fields);
   const nghttp2_data_provider provider = Inside::provider();
   return nghttp2_submit_response(inside_->session, stream, pairs.data(), pairs.size(),
                                  end == End::last ? nullptr : &provider) == 0;
 }
 
 bool H2Session::submit_informational(std::int32_t stream, std::span<const Field> fields) {
-  const std::vector<nghttp2_nv> pairs = to_pairs(fields);
+  const Pairs pairs = to_pairs(fields);
   return nghttp2_submit_headers(inside_->session, NGHTTP2_FLAG_NONE, stream, nullptr, pairs.data(),
                                 pairs.size(), nullptr) == 0;
 }

@@ -99,8 +99,7 @@ void H2Stream::ended() {
 }
 
 void H2Stream::closed(Error why) {
-  const bool complete = in_ended_ && out_done_;
-  if (!complete && !failed()) failure_ = std::move(why);
+  if (!complete() && !failed()) failure_ = std::move(why);
   readable_.notify();
   writable_.notify();
 }
@@ -150,7 +149,7 @@ std::string_view H2Stream::take(std::size_t bytes) {
 
 void H2Stream::reset(H2Code code) {
   if (connection_ == nullptr || id_ == 0 || failed()) return;
-  if (in_ended_ && out_done_) return;
+  if (complete()) return;
   connection_->reset(id_, code);
   failure_ = Error(Fault::closed, peer_, "stream given up");
   readable_.notify();

@@ -73,6 +73,8 @@ class H2Stream {
   std::int32_t id() const { return id_; }
   void arrived(std::string_view bytes);
   void ended();
+  /// Both sides have said all: how the stream closes tells nothing more.
+  bool complete() const { return in_ended_ && out_done_; }
   void closed(Error why);
   void detached(Error why);
   H2Stream* next() const { return next_; }

@@ -1,4 +1,5 @@
 #include <mutex>
+#include <optional>
 
 #include "core/base/host.hpp"
 #include "core/tls/certificate.hpp"
@@ -28,7 +29,7 @@ Result<std::string> alpn_list(const std::vector<std::string>& protocols) {
 
 class OpenClientPolicy final : public ClientPolicy {
  public:
-  Result<void> build(const Settings& settings);
+  Result<void> open(const Settings& settings);
   Result<void> ready() const override;
   SSL_CTX* context() const { return context_.get(); }
   const RecordLimits& limits() const { return limits_; }
@@ -36,22 +37,48 @@ class OpenClientPolicy final : public ClientPolicy {
   X509_STORE* roots() const { return roots_.get(); }
 
  private:
+  Result<void> build(const Settings& settings) const;
+  Result<void> make_ready() const;
+
   RecordLimits limits_;
-  SslContext context_;
   bool system_roots_ = false;
-  mutable std::once_flag read_;
+  std::optional<Settings> later_;  // what it is built of when it is first needed
+  mutable SslContext context_;
+  mutable std::once_flag once_;
+  mutable Result<void> made_ready_;
   mutable std::shared_ptr<X509_STORE> roots_;
 };
 
+/// What holds nothing of its own is built when it is first needed: many are made and never used,
+/// and a context costs a tenth of a start.
+Result<void> OpenClientPolicy::open(const Settings& settings) {
+  limits_ = settings.limits;
+  system_roots_ = settings.verify && settings.roots_file.empty();
+  if (settings.roots_pem.empty() && settings.roots_file.empty() && !settings.identity) {
+    const auto protocols = alpn_list(settings.alpn);
+    if (!protocols) return protocols.error();
+    later_ = settings;
+    return {};
+  }
+  return build(settings);
+}
+
 Result<void> OpenClientPolicy::ready() const {
+  std::call_once(once_, [this] { made_ready_ = make_ready(); });
+  return made_ready_;
+}
+
+Result<void> OpenClientPolicy::make_ready() const {
+  if (later_) {
+    if (auto built = build(*later_); !built) return built;
+  }
   if (!system_roots_) return {};
-  std::call_once(read_, [this] { roots_ = detail::system_roots(); });
+  roots_ = detail::system_roots();
   if (!roots_) return openssl_error("the system's trusted roots");
   return {};
 }
 
-Result<void> OpenClientPolicy::build(const Settings& settings) {
-  limits_ = settings.limits;
+Result<void> OpenClientPolicy::build(const Settings& settings) const {
   context_.reset(SSL_CTX_new(TLS_client_method()));
   SSL_CTX* const context = context_.get();
   if (context == nullptr) return openssl_error("TLS client");
@@ -63,7 +90,6 @@ Result<void> OpenClientPolicy::build(const Settings& settings) {
     return openssl_error("TLS client");
   }
   SSL_CTX_set_verify(context, settings.verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, nullptr);
-  system_roots_ = settings.verify && settings.roots_file.empty();
   if (!settings.roots_pem.empty()) {
     auto added = detail::add_certificates(SSL_CTX_get_cert_store(context), settings.roots_pem);
     if (!added) return added;
@@ -97,8 +123,8 @@ bool expect(SSL* ssl, const std::string& server_name) {
 
 Result<std::shared_ptr<const ClientPolicy>> ClientPolicy::make(const Settings& settings) {
   auto policy = std::make_shared<OpenClientPolicy>();
-  auto built = policy->build(settings);
-  if (!built) return built.error();
+  auto opened = policy->open(settings);
+  if (!opened) return opened.error();
   return std::shared_ptr<const ClientPolicy>(std::move(policy));
 }
 

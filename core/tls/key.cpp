@@ -7,6 +7,7 @@
 
 #include <array>
 
+#include "core/tls/detail/key_decoder.hpp"
 #include "core/tls/handles.hpp"
 
 namespace gatehouse::tls {
@@ -142,10 +143,13 @@ Result<PrivateKey> PrivateKey::generate(KeyType type) {
 }
 
 Result<PrivateKey> PrivateKey::from_pem(std::string_view pem) {
-  const BioHandle bio = memory_bio(pem);
-  // An encrypted key must not make OpenSSL ask the terminal.
-  const auto no_passphrase = [](char*, int, int, void*) { return -1; };
-  auto key = shared(PEM_read_bio_PrivateKey(bio.get(), nullptr, no_passphrase, nullptr));
+  auto key = detail::decode_plain_key(pem);
+  if (!key) {
+    const BioHandle bio = memory_bio(pem);
+    // An encrypted key must not make OpenSSL ask the terminal.
+    const auto no_passphrase = [](char*, int, int, void*) { return -1; };
+    key = shared(PEM_read_bio_PrivateKey(bio.get(), nullptr, no_passphrase, nullptr));
+  }
   if (!key) {
     ERR_clear_error();
     if (pem.find("ENCRYPTED") != std::string_view::npos) return bad_key("is encrypted");

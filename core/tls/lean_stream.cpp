@@ -84,7 +84,8 @@ class LeanStream final : public RecordStream {
              const TrafficSecrets& secrets, const RecordLimits& limits)
       : RecordStream(under->side(), std::move(facts)),
         under_(std::move(under)),
-        layer_(suite, secrets.client(), secrets.server(), secrets.written_records(), limits) {}
+        layer_(suite, secrets.client_key(), secrets.server_key(), secrets.written_records(),
+               limits) {}
 
   /// What was taken off the stream below already.
   void begin_with(std::string_view octets);

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "core/base/bytes.hpp"
+#include "core/tls/detail/key_schedule.hpp"
 #include "core/tls/detail/policy.hpp"
 #include "core/tls/digest.hpp"
 #include "core/tls/handles.hpp"
@@ -69,13 +70,10 @@ SSL_TICKET_RETURN on_session(SSL* ssl, SSL_SESSION* session, const unsigned char
   const HandshakeHooks* hooks = hooks_of(ssl);
   const bool good = status == SSL_TICKET_SUCCESS || status == SSL_TICKET_SUCCESS_RENEW;
   if (!good || hooks == nullptr || !hooks->resumes(session)) return SSL_TICKET_RETURN_IGNORE_RENEW;
-  return status == SSL_TICKET_SUCCESS ? SSL_TICKET_RETURN_USE : SSL_TICKET_RETURN_USE_RENEW;
-}
-
-/// The one public way to a connection's traffic secrets.
-void on_key_log(const SSL* ssl, const char* line) noexcept {
-  HandshakeHooks* hooks = hooks_of(const_cast<SSL*>(ssl));
-  if (hooks != nullptr) hooks->key_logged(line);
+  // In TLS 1.3 a client uses each ticket once and wants another for its next connection (RFC 8446
+  // §C.4).
+  const bool enough = status == SSL_TICKET_SUCCESS && SSL_version(ssl) < TLS1_3_VERSION;
+  return enough ? SSL_TICKET_RETURN_USE : SSL_TICKET_RETURN_USE_RENEW;
 }
 
 /// Other roots, or another list, make another policy: with it go all its tickets, and requests on
@@ -95,7 +93,7 @@ std::string id_of(const PolicySettings& settings) {
 
 std::string probe_groups() {
   std::string known;
-  const SslContext context(SSL_CTX_new(TLS_server_method()));
+  const SslContext context(new_context(TLS_server_method()));
   for (const char* group : {"X25519MLKEM768", "X25519", "P-256", "P-384"}) {
     // One by one: a list with one unknown name fails as a whole.
     if (SSL_CTX_set1_groups_list(context.get(), group) != 1) continue;
@@ -106,6 +104,10 @@ std::string probe_groups() {
 }
 
 }  // namespace
+
+ssl_ctx_st* new_context(const ssl_method_st* method) {
+  return SSL_CTX_new_ex(nullptr, provider_query(), method);
+}
 
 const std::string& groups() {
   static const std::string known = probe_groups();
@@ -130,8 +132,8 @@ Result<std::shared_ptr<OpenPolicy>> OpenPolicy::open(const PolicySettings& setti
                                                      std::shared_ptr<TicketKeys> keys) {
   std::shared_ptr<OpenPolicy> out(new OpenPolicy);
   out->settings_ = settings;
-  out->id_ = id_of(settings);
-  if (keys) out->tickets_ = std::make_unique<PolicyTickets>(std::move(keys), out->id_);
+  out->id_ = std::make_shared<const std::string>(id_of(settings));
+  if (keys) out->tickets_ = std::make_unique<PolicyTickets>(std::move(keys), out->id());
   if (settings.client_auth.mode != ClientAuth::Mode::off) {
     auto trust = ClientTrust::make(settings.client_auth);
     if (!trust) return trust.error();
@@ -144,13 +146,13 @@ Result<std::shared_ptr<OpenPolicy>> OpenPolicy::open(const PolicySettings& setti
 }
 
 Result<void> OpenPolicy::build() {
-  context_ = {SSL_CTX_new(TLS_server_method()), SSL_CTX_free};
+  context_ = {new_context(TLS_server_method()), SSL_CTX_free};
   SSL_CTX* const context = context_.get();
   if (context == nullptr) return openssl_error("TLS policy");
   if (!set_up(context, min_protocol())) return openssl_error("TLS policy");
   SSL_CTX_set_timeout(context, std::chrono::seconds(TicketKeys::ticket_life).count());
   if (tickets_ == nullptr) SSL_CTX_set_options(context, SSL_OP_NO_TICKET);
-  const std::string session_context = sha256("policy " + id_);
+  const std::string session_context = sha256("policy " + id());
   const bool custom = settings_.ciphers != "default";
   const char* suites = custom ? settings_.ciphers.c_str() : default_suites;
   if (SSL_CTX_set_cipher_list(context, suites) != 1) {
@@ -167,7 +169,6 @@ Result<void> OpenPolicy::build() {
   SSL_CTX_set_tlsext_servername_callback(context, on_server_name);
   SSL_CTX_set_alpn_select_cb(context, on_alpn, nullptr);
   SSL_CTX_set_tlsext_ticket_key_evp_cb(context, on_ticket);
-  if (settings_.lean_records) SSL_CTX_set_keylog_callback(context, on_key_log);
   const STACK_OF(SSL_CIPHER)* ciphers = SSL_CTX_get_ciphers(context);
   for (int i = 0; i < sk_SSL_CIPHER_num(ciphers); ++i) {
     const SSL_CIPHER* cipher = sk_SSL_CIPHER_value(ciphers, i);

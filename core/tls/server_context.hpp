@@ -50,13 +50,15 @@ class ServerPolicy {
                                                           std::shared_ptr<TicketKeys> tickets);
   virtual ~ServerPolicy() = default;
   /// Equal for equal settings within a process.
-  const std::string& id() const { return id_; }
+  const std::string& id() const { return *id_; }
+  /// The same for whoever outlives this.
+  const std::shared_ptr<const std::string>& shared_id() const { return id_; }
   const PolicySettings& settings() const { return settings_; }
   /// When the first of the clients' revocation lists runs out: from then on none of them is let in.
   const std::optional<Wall>& crl_until() const { return crl_until_; }
 
  protected:
-  std::string id_;
+  std::shared_ptr<const std::string> id_;
   std::optional<Wall> crl_until_;
   PolicySettings settings_;
 };
@@ -75,7 +77,8 @@ struct HelloAnswer {
   enum class Kind : std::uint8_t {
     serve,      // with `policy` and `certificates`
     challenge,  // a CA's probe: `certificates` is the tls-alpn-01 one, ALPN acme-tls/1, then close
-    wait,       // the certificate is being loaded or ordered: the handshake is suspended
+    wait,       // for a certificate that is being loaded or ordered, or for its turn: the
+                // handshake is suspended
     refuse,     // with `alert`
   };
   Kind kind = Kind::refuse;

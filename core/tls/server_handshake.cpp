@@ -2,6 +2,7 @@
 
 #include "core/tls/certificate.hpp"
 #include "core/tls/detail/client_hello.hpp"
+#include "core/tls/detail/key_schedule.hpp"
 #include "core/tls/detail/policy.hpp"
 #include "core/tls/detail/session.hpp"
 #include "core/tls/detail/traffic_secrets.hpp"
@@ -59,8 +60,9 @@ class ServerShake final : public ServerHandshake, private detail::HandshakeHooks
     }
   }
 
-  void key_logged(const char* line) noexcept override {
-    if (secrets_) secrets_->hear(line);
+  Session::Next shake() {
+    const detail::Hearing hearing(secrets_);
+    return session_.shake();
   }
   static void on_record(int written, int, int kind, const void*, std::size_t, SSL*,
                         void* secrets) noexcept;
@@ -142,7 +144,7 @@ bool ServerShake::follow(ssl_st* ssl, const ClientOffer& offer, HelloAnswer answ
     // (options, groups) is the same for all policies, but for the lowest version.
     if (SSL_set_SSL_CTX(ssl, policy().context()) == nullptr) return false;
     if (SSL_set_min_proto_version(ssl, policy().min_protocol()) != 1) return false;
-    facts_.policy_id = policy_->id();
+    facts_.policy_id = policy_->shared_id();
     if (policy().trust() != nullptr) policy().trust()->demand(ssl);
     if (policy().settings().lean_records && offer.tls13) {
       secrets_ = std::make_unique<detail::TrafficSecrets>();
@@ -172,7 +174,7 @@ bool ServerShake::attach(ssl_st* ssl, const ClientOffer& offer,
 
 awaitable<Result<ServerHandshake::Step>> ServerShake::run() {
   for (;;) {
-    const Session::Next next = session_.shake();
+    const Session::Next next = shake();
     if (next == Session::Next::failed) {
       session_.wire().flush();  // the alert, if there is room for it
       if (!refused_) co_return session_.problem();
@@ -181,7 +183,7 @@ awaitable<Result<ServerHandshake::Step>> ServerShake::run() {
     }
     auto flushed = co_await detail::flush(session_.wire());
     if (!flushed) co_return flushed.error();
-    if (next == Session::Next::suspended) co_return Step::needs_certificate;
+    if (next == Session::Next::suspended) co_return Step::suspended;
     if (next == Session::Next::done) {
       SessionFacts facts = session_.facts();
       facts.sni = std::move(facts_.sni);

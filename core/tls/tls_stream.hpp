@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "core/net/stream.hpp"
 #include "core/tls/client_certificate.hpp"
@@ -12,15 +13,15 @@ namespace gatehouse::tls {
 
 /// What a finished handshake settled.
 struct SessionFacts {
-  std::string version;  // "TLSv1.3"
-  std::string cipher;
-  std::string alpn;  // empty: none
+  std::string_view version;  // "TLSv1.3"; OpenSSL's own words, which stay
+  std::string_view cipher;   // the same
+  std::string alpn;          // empty: none
   std::string sni;
-  bool resumed = false;
-  std::string policy_id;   // server side
-  bool challenge = false;  // it was a CA's tls-alpn-01 probe: close now
+  std::shared_ptr<const std::string> policy_id;  // null: not the server's side
   /// What the client has proved to be, where the policy asks for it; null: nothing.
   std::shared_ptr<const ClientCertificate> client;
+  bool resumed = false;
+  bool challenge = false;  // it was a CA's tls-alpn-01 probe: close now
 };
 
 /// How far the keys of one connection are used.
@@ -61,8 +62,8 @@ class ServerHandshake {
   virtual ~ServerHandshake() = default;
 
   enum class Step : std::uint8_t {
-    done,               // take the stream with finish()
-    needs_certificate,  // judge said `wait`: bring the certificate, then call run() again
+    done,       // take the stream with finish()
+    suspended,  // the judge said `wait`: bring what it waits for, then call run() again
   };
   /// Runs until done, suspended or failed. The read deadline of the stream below applies. Errors:
   /// Side::client; the alert has been sent.

@@ -1,6 +1,9 @@
 #include "proxy/control/health.hpp"
 
 #include <algorithm>
+#include <map>
+#include <string_view>
+#include <utility>
 
 #include "core/base/log.hpp"
 
@@ -15,21 +18,20 @@ Health::Health(const Parts& parts) : parts_(parts), wheel_(parts.clock), crew_(p
 }
 
 void Health::reconcile(const serve::backend::Plans& plans) {
-  auto old = std::move(servers_);
+  // Several of one backend may be one place; each takes one of the known in turn.
+  std::multimap<std::pair<std::string_view, std::string_view>, std::shared_ptr<Server>> old;
+  for (auto& known : servers_) {
+    const std::pair<std::string_view, std::string_view> place(known->plan->name,
+                                                              known->server->identity);
+    old.emplace(place, std::move(known));
+  }
   servers_.clear();
   for (const auto& entry : plans) {
     const auto& plan = entry.second;
     for (const ServerPlan& wanted : plan->servers) {
-      const auto same = std::find_if(old.begin(), old.end(), [&](const auto& known) {
-        return known && known->plan->name == plan->name &&
-               known->server->identity == wanted.identity;
-      });
-      auto server = same == old.end() ? std::make_shared<Server>() : std::move(*same);
-      if (same == old.end()) {
-        server->vitals = wanted.vitals;
-      } else {
-        *same = nullptr;
-      }
+      auto same = old.extract({plan->name, wanted.identity});
+      auto server = same ? std::move(same.mapped()) : std::make_shared<Server>();
+      if (!same) server->vitals = wanted.vitals;
       server->plan = plan;
       server->server = &wanted;
       if (plan->health.path.empty()) {
@@ -44,9 +46,7 @@ void Health::reconcile(const serve::backend::Plans& plans) {
       servers_.push_back(std::move(server));
     }
   }
-  for (const auto& server : old) {
-    if (server) server->gone = true;
-  }
+  for (const auto& [place, server] : old) server->gone = true;
 }
 
 awaitable<void> Health::stop() {

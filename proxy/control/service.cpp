@@ -3,6 +3,7 @@
 #include <boost/asio/signal_set.hpp>
 #include <csignal>
 
+#include "core/base/give_way.hpp"
 #include "core/base/log.hpp"
 #include "core/tls/tickets.hpp"
 #include "proxy/control/admin_address.hpp"
@@ -66,7 +67,7 @@ Service::Service(asio::io_context& control, ConfigSource source, config::Config 
       first_config_(std::make_shared<const config::Config>(std::move(config))),
       first_warnings_(std::move(warnings)),
       started_(clock_.wall()),
-      helpers_(helper_threads),
+      helpers_(helper_threads, HelperPool::Urgency::gives_way),
       readers_(reader_threads),
       system_resolver_(helpers_),
       resolver_(system_resolver_),
@@ -92,6 +93,8 @@ awaitable<Result<void>> Service::run() {
   }
   stage_ = Stage::serving;
   log_start();
+  first_config_.reset();  // the snapshot has it for as long as it is served
+  first_warnings_ = {};
   notify_service_manager("READY=1");
   co_await wait_for_stop();
   co_await drain();
@@ -169,6 +172,7 @@ awaitable<Result<void>> Service::open_doors() {
   const Discovery::Parts asking{control_.get_executor(), clock_, resolver_};
   discovery_ = std::make_unique<Discovery>(asking, [this] { crew_.add(change_servers()); });
   workers_->start();
+  give_way();  // not before: workers would, too
   co_await discovery_->prepare(snapshot_->backends());
   {
     const Turn turn(changing_, changed_);
@@ -236,8 +240,7 @@ awaitable<void> Service::adopt_tickets() {
   const Result<void> adopted = adopt(*tickets_, stored, clock_.wall());
   // Nobody loses more than a resumption, and keys that others may have read are not used on.
   if (!adopted) log::error("ticket keys made anew", {{"why", adopted.error().detail()}});
-  co_await save_tickets();
-  crew_.add(rotate_tickets());
+  crew_.add(keep_tickets());
 }
 
 awaitable<void> Service::save_tickets() {
@@ -249,7 +252,9 @@ awaitable<void> Service::save_tickets() {
   if (!saved) log::warn("ticket keys not stored", {{"why", saved.error().detail()}});
 }
 
-awaitable<void> Service::rotate_tickets() {
+/// Nobody waits for the first of these writes: a crash before it costs resumptions, no more.
+awaitable<void> Service::keep_tickets() {
+  co_await save_tickets();
   while (true) {
     const auto until = std::max<Wall::duration>(tickets_->next_rotation() - clock_.wall(),
                                                 std::chrono::seconds(1));

@@ -53,7 +53,7 @@ class Service final : private AdminSubject {
   Result<void> leave_root();
   awaitable<void> adopt_tickets();
   awaitable<void> save_tickets();
-  awaitable<void> rotate_tickets();
+  awaitable<void> keep_tickets();
   void log_start() const;
   awaitable<void> watch_signals();
   void request_stop();
@@ -68,6 +68,7 @@ class Service final : private AdminSubject {
   awaitable<Result<void>> change_access_log(const config::Log& before, const config::Log& after);
   awaitable<void> change_servers();
   awaitable<void> reload_by_signal();
+  awaitable<void> give_memory_back();
 
   // status.cpp: what the admin API asks
   awaitable<AdminReply> status() override;
@@ -83,7 +84,7 @@ class Service final : private AdminSubject {
 
   asio::io_context& control_;
   ConfigSource source_;
-  std::shared_ptr<const config::Config> first_config_;
+  std::shared_ptr<const config::Config> first_config_;  // until it is served
   std::vector<config::Problem> first_warnings_;
   Stage stage_ = Stage::starting;
 
@@ -108,6 +109,8 @@ class Service final : private AdminSubject {
   std::unique_ptr<AdminServer> admin_;
   std::shared_ptr<const serve::Snapshot> snapshot_;  // what runs
 
+  std::uint64_t reloads_ = 0;  // tried so far
+  bool settling_ = false;      // memory is given back once they have come to rest
   unsigned stop_requests_ = 0;
   Steady drained_by_ = Steady::max();  // a second request to stop brings it forward
   asio::steady_timer stop_;            // set at Steady::max(), used as a condition

@@ -82,19 +82,18 @@ Alert alert_for(const Error& error) {
 /// Everything before the first request. The snapshot it goes by is let go with it: a connection
 /// that waits for requests keeps none alive.
 awaitable<bool> Connection::begin() {
-  const auto held = arrival_.door->snapshot(worker_);
-  const Endpoint* endpoint = held ? (*held)->endpoint(arrival_.door->address) : nullptr;
+  const auto held = door_->snapshot(worker_);
+  const Endpoint* endpoint = held ? (*held)->endpoint(door_->address) : nullptr;
   if (endpoint == nullptr) co_return false;
-  tls_ = endpoint->tls;
+  settings_ = endpoint->h1;
   const bool introduced = co_await introduce(**held);
-  if (!introduced || !tls_) co_return introduced;
+  if (!introduced || !endpoint->tls) co_return introduced;
   const Steady deadline = worker_.clock.steady() + (*held)->server().timeouts.handshake;
   if (endpoint->passes_through) {
     const bool ours = co_await claim(**held, *endpoint, deadline);
     if (!ours) co_return false;
   }
   const bool shaken = co_await shake_hands(deadline);
-  if (shaken) facts_.tls = &session_;
   co_return shaken;
 }
 
@@ -122,7 +121,7 @@ awaitable<bool> Connection::shake_hands(Steady deadline) {
   stream_->deadline(Want::read, deadline);
   stream_->deadline(Want::write, deadline);
   net::Stream& under = *stream_;
-  SiteJudge judge(worker_, *arrival_.door, [&] { return local_address(facts_); });
+  SiteJudge judge(worker_, *door_, [&] { return local_address(facts_); });
   auto handshake = tls::ServerHandshake::make(std::move(stream_), judge);
   const bool done = co_await hand_shaken(*handshake, judge, under, deadline);
   if (!done) {
@@ -131,15 +130,16 @@ awaitable<bool> Connection::shake_hands(Steady deadline) {
     place_.stream(nullptr);  // dies with the handshake
     co_return false;
   }
-  session_ = handshake->facts();
   served_ = judge.served();
   stream_ = handshake->finish();
   place_.stream(stream_.get());
+  const tls::SessionFacts& session = *tls::facts_of(*stream_);
+  facts_.tls = &session;
   ++worker_.counters.handshakes;
-  worker_.counters.handshakes_resumed += session_.resumed ? 1 : 0;
+  worker_.counters.handshakes_resumed += session.resumed ? 1 : 0;
   stream_->deadline(Want::read, Steady::max());
   stream_->deadline(Want::write, Steady::max());
-  if (!session_.challenge) co_return true;
+  if (!session.challenge) co_return true;
   ++worker_.counters.challenges;  // RFC 8737 §3: nothing follows the handshake
   stream_->shutdown_write();
   co_return false;
@@ -168,7 +168,7 @@ awaitable<void> Connection::say_why_not(const tls::ServerHandshake& handshake, n
 awaitable<bool> Connection::hand_shaken(tls::ServerHandshake& handshake, SiteJudge& judge,
                                         net::Stream& under, Steady deadline) {
   constexpr int most_suspensions = 2;
-  for (int suspended = 0; suspended <= most_suspensions; ++suspended) {
+  for (int suspended = 0; suspended <= most_suspensions;) {
     auto step = co_await handshake.run();
     if (!step) {
       log::debug("handshake failed",
@@ -176,6 +176,14 @@ awaitable<bool> Connection::hand_shaken(tls::ServerHandshake& handshake, SiteJud
       co_return false;
     }
     if (*step == Step::done) co_return true;
+    if (judge.postponed()) {
+      co_await worker_.handshake_turns.next();
+      // Its client has given up, or will: what it waits for is better spent on the others.
+      if (worker_.clock.steady() >= deadline) co_return false;
+      judge.turn_came();
+      continue;
+    }
+    ++suspended;
     const Steady asked = worker_.clock.steady();
     under.deadline(Want::read, Steady::max());
     const bool brought = co_await bring_certificate(handshake, judge);

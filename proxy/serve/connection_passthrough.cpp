@@ -59,9 +59,10 @@ awaitable<bool> Connection::claim(const Snapshot& snapshot, const Endpoint& endp
   if (site != nullptr && site->passes_through()) {
     ++worker_.counters.passed_through;
     place_.state(LiveConnections::State::busy);
-    session_.sni = peeker.server_name();
-    facts_.tls = &session_;
-    Transaction transaction(worker_, *arrival_.door, entrance(), facts_);
+    tls::SessionFacts session;
+    session.sni = peeker.server_name();
+    facts_.tls = &session;
+    Transaction transaction(worker_, *door_, entrance(), facts_);
     co_await transaction.pass_through(*stream_, snapshot, *site, std::move(read));
     co_return false;
   }

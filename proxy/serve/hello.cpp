@@ -1,5 +1,7 @@
 #include "proxy/serve/hello.hpp"
 
+#include <utility>
+
 #include "core/base/log.hpp"
 #include "proxy/serve/listening.hpp"
 
@@ -20,6 +22,12 @@ SiteJudge::SiteJudge(Worker& worker, const Door& door, LocalAddress local)
 
 tls::HelloAnswer SiteJudge::judge(const tls::Hello& hello) noexcept {
   try {
+    postponed_ = !std::exchange(has_turn_, false) && !worker_.handshake_turns.take();
+    if (postponed_) {
+      tls::HelloAnswer later;
+      later.kind = tls::HelloAnswer::Kind::wait;
+      return later;
+    }
     if (hello.offers_acme_tls_alpn) return probe(hello);
     return decide(hello);
   } catch (const std::exception& e) {  // no memory

@@ -13,8 +13,8 @@ namespace gatehouse::serve {
 struct Door;
 
 /// Decides on one connection's ClientHello, all at once: a CA's probe, the site by its name, the
-/// certificate, or that the handshake has to wait for one. Lives as long as the handshake; on the
-/// worker.
+/// certificate, or that the handshake has to wait for one, or for its turn. Lives as long as the
+/// handshake; on the worker.
 class SiteJudge final : public tls::HelloJudge {
  public:
   /// Where the connection came in: asked only when the client names no server.
@@ -23,6 +23,10 @@ class SiteJudge final : public tls::HelloJudge {
 
   tls::HelloAnswer judge(const tls::Hello& hello) noexcept override;
 
+  /// The suspended handshake waits for its turn among the worker's, not for a certificate.
+  bool postponed() const { return postponed_; }
+  /// It has come: good for the next judgement.
+  void turn_came() { has_turn_ = true; }
   /// The name whose certificate the suspended handshake waits for.
   const std::string& wanted() const { return wanted_; }
   /// What was obtained for it, for the case that the index has dropped it again already.
@@ -39,6 +43,8 @@ class SiteJudge final : public tls::HelloJudge {
   Worker& worker_;
   const Door& door_;
   LocalAddress local_;
+  bool has_turn_ = false;
+  bool postponed_ = false;
   std::string wanted_;
   tls::CertificateHandle brought_;
   tls::CertificateHandle served_;

@@ -7,7 +7,7 @@
 
 namespace gatehouse::serve {
 
-asio::ip::address local_address(const RequestFacts& facts) {
+asio::ip::address local_address(const ConnectionFacts& facts) {
   if (facts.told_local) return *facts.told_local;
   const net::Stream* stream = facts.place ? facts.place->stream() : nullptr;
   const int descriptor = stream ? stream->descriptor() : -1;

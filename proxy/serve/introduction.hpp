@@ -9,7 +9,7 @@
 namespace gatehouse::serve {
 
 /// The address the client used to reach us, as far as we see; unspecified where nobody can tell.
-asio::ip::address local_address(const RequestFacts& facts);
+asio::ip::address local_address(const ConnectionFacts& facts);
 
 /// What a server of `plan` is told before anything else on a connection for this client: a PROXY
 /// header. Empty where the plan wants none. Such a connection is that client's alone.

@@ -14,7 +14,7 @@ namespace {
 constexpr std::size_t key_octets = 32;
 
 /// RFC 9110 §5.6.4
-std::string quoted(std::string_view text) {
+std::string quoted_string(std::string_view text) {
   std::string out = "\"";
   for (const char c : text) {
     if (c == '"' || c == '\\') out += '\\';
@@ -66,7 +66,7 @@ class Passwords::Ending {
 Users::Users(const config::BasicAuth& from) {
   for (const auto& [name, hash] : from.users) hashes.emplace(name, hash.value);
   const std::string realm = from.realm.empty() ? "Restricted" : from.realm;
-  challenge = "Basic realm=" + quoted(realm) + ", charset=\"UTF-8\"";
+  challenge = "Basic realm=" + quoted_string(realm) + ", charset=\"UTF-8\"";
 }
 
 const std::string* Users::hash_of(std::string_view user) const {

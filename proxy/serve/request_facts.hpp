@@ -18,17 +18,20 @@ class Snapshot;
 struct Site;
 struct Route;
 
-/// What is known of one request besides the request: who asks, where it came in, where it goes and
-/// how it went. Filled from the top down as the request walks the road; read by handlers, header
-/// rules, the access log and the counters. Lives in the connection, cleared between requests.
-struct RequestFacts {
-  // --- the connection: the same for all its requests
+/// What is the same for all requests of a connection.
+struct ConnectionFacts {
   asio::ip::address peer;  // other end of the connection, or the PROXY header's source
   std::uint16_t peer_port = 0;
   std::uint16_t listener_port = 0;  // the port the client used, as far as we see; 0 on unix sockets
   std::optional<asio::ip::address> told_local;  // the address it used, where a PROXY header told it
   const tls::SessionFacts* tls = nullptr;       // null: plain HTTP
+  const LiveConnections::Place* place = nullptr;
+};
 
+/// What is known of one request besides the request: who asks, where it came in, where it goes and
+/// how it went. Filled from the top down as the request walks the road; read by handlers, header
+/// rules, the access log and the counters. Cleared between requests.
+struct RequestFacts : ConnectionFacts {
   // --- the request
   std::string_view id;          // 32 hex digits, or what a trusted proxy gave it
   asio::ip::address client_ip;  // `peer`, or what trusted proxies say about it
@@ -39,10 +42,9 @@ struct RequestFacts {
   const Snapshot* snapshot = nullptr;  // held by the connection until the request is logged
   const Site* site = nullptr;          // null: no site for the host
   const Route* route = nullptr;        // null: no route in the site
-  const LiveConnections::Place* place = nullptr;  // of the client's connection
-  std::string_view user_agent;  // as the client sent them, for the log; the fields
-  std::string_view referer;     // may be changed on the road
-  std::optional<Target> asked;  // path and query as they came, once they are changed
+  std::string_view user_agent;         // as the client sent them, for the log; the fields
+  std::string_view referer;            // may be changed on the road
+  std::optional<Target> asked;         // path and query as they came, once they are changed
 
   // --- how it went: written by whoever answers
   int status = 0;              // what the client was sent; 0: nothing

@@ -7,12 +7,16 @@
 #include "core/base/log.hpp"
 #include "core/base/time_format.hpp"
 #include "core/base/url.hpp"
+#include "core/http/h1_server.hpp"
 #include "core/tls/pem_file.hpp"
 #include "core/tls/tls_stream.hpp"
+#include "proxy/serve/detail/settings.hpp"
 #include "proxy/serve/hsts.hpp"
 
 namespace gatehouse::serve {
 namespace {
+
+using namespace std::chrono_literals;
 
 Error cannot(const Site& site, std::string_view why) {
   return Error(Fault::denied, Side::self, "site " + site.name + ": " + std::string(why));
@@ -27,6 +31,16 @@ std::vector<std::string> spoken_alpn(const config::Site& site, const config::Ser
   }
   if (spoken.empty()) spoken.emplace_back("http/1.1");
   return spoken;
+}
+
+// Of idleness: busy connections do without the little work it is to rest and to wake.
+constexpr auto rest_after = 500ms;
+
+std::shared_ptr<const http::H1ServerSettings> h1_settings(const config::Server& server, bool tls) {
+  auto settings = detail::settings_of<http::H1ServerSettings>(server, tls);
+  settings.may_be_h2 = !tls && contains(server.protocols, "h2");
+  settings.rest_after = rest_after;
+  return std::make_shared<const http::H1ServerSettings>(settings);
 }
 
 /// Files are read anew each time: what they hold is part of the policy.
@@ -271,6 +285,7 @@ Result<Endpoint*> Snapshot::want(const config::Listen& listen, bool tls) {
   Endpoint& made = endpoints_.emplace_back();
   made.listen = listen;
   made.tls = tls;
+  made.h1 = h1_settings(config_->server, tls);
   return &made;
 }
 

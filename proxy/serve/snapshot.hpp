@@ -18,6 +18,10 @@
 #include "proxy/serve/backend/plan.hpp"
 #include "proxy/serve/route.hpp"
 
+namespace gatehouse::http {
+struct H1ServerSettings;
+}
+
 namespace gatehouse::serve {
 
 /// One site, compiled. Part of a Snapshot and immutable with it; not movable, its routes point
@@ -78,6 +82,7 @@ struct Endpoint {
   bool tls = false;
   bool passes_through = false;  // some of the sites do: each ClientHello is looked at first
   HostMap sites;
+  std::shared_ptr<const http::H1ServerSettings> h1;  // for its connections, which it may outlive
 };
 
 /// A config made ready to serve: immutable, shared by all workers, replaced as a whole. A request

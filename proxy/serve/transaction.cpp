@@ -36,8 +36,10 @@ std::string_view label_of(const http::Refusal& refusal) {
 }  // namespace
 
 Transaction::Transaction(Worker& worker, const Door& door, const Entrance& entrance,
-                         const RequestFacts& connection)
-    : worker_(worker), door_(door), entrance_(entrance), facts_(connection) {}
+                         const ConnectionFacts& connection)
+    : worker_(worker), door_(door), entrance_(entrance) {
+  static_cast<ConnectionFacts&>(facts_) = connection;
+}
 
 awaitable<void> Transaction::answer(http::ServerExchange& exchange) {
   const auto held = door_.snapshot(worker_);

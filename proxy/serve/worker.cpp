@@ -8,6 +8,7 @@
 
 #include "core/base/elsewhere.hpp"
 #include "core/base/log.hpp"
+#include "core/base/recycling.hpp"
 #include "core/net/readiness.hpp"
 #include "proxy/serve/backend/pools.hpp"
 #include "proxy/serve/cpus.hpp"
@@ -21,6 +22,7 @@ namespace {
 void run(Worker& worker) {
   const std::string name = "worker-" + std::to_string(worker.index);
   ::pthread_setname_np(::pthread_self(), name.c_str());
+  const RecyclingThread recycling;
   for (;;) {
     try {
       worker.io.run();
@@ -37,6 +39,7 @@ awaitable<void> wind_up(Worker& worker) {
   worker.crew.stop();
   co_await worker.clients.gone();
   co_await worker.crew.gone();
+  co_await asio::post(asio::use_awaitable);  // behind those that rested and are being told
   worker.io.stop();
 }
 

@@ -25,6 +25,7 @@
 #include "core/net/dialer.hpp"
 #include "core/net/resolver.hpp"
 #include "core/tls/certificate_index.hpp"
+#include "proxy/serve/handshake_turns.hpp"
 #include "proxy/serve/live_connections.hpp"
 #include "proxy/serve/passwords.hpp"
 #include "proxy/serve/snapshot.hpp"
@@ -92,7 +93,7 @@ class Worker {
 
   asio::any_io_executor executor() { return io.get_executor(); }
   /// Ends every client connection now, wherever it waits. Its tasks have unwound at the latest when
-  /// `clients` is gone.
+  /// `clients` is gone; one that rests goes on the next turn of the loop.
   void cut_connections();
   /// Uniform 64 bits, cheap and not secret: choice of servers, request ids.
   std::uint64_t random();
@@ -112,6 +113,7 @@ class Worker {
   Counters counters;
   LiveConnections connections;
   Passwords passwords;
+  HandshakeTurns handshake_turns{io};
   bool draining = false;
   Steady next_list_warning = Steady::min();  // of a revocation list that has run out
   std::shared_ptr<AccessRing> access;        // null: no access log

@@ -22,6 +22,7 @@ respond = {{ body = "here" }}
         self.context = tls_context(self.root, ["http/1.1"])
         wait_for(self.served, "the certificate")
         self.file = self.scene.path("data", "tickets.json")
+        self.written(lambda keys: len(keys) == 2, "ticket keys in the file")
 
     def served(self):
         with contextlib.suppress(OSError):
@@ -45,6 +46,14 @@ respond = {{ body = "here" }}
     def keys(self):
         with open(self.file) as f:
             return json.load(f)["keys"]
+
+    def written(self, judge, what):
+        """The keys of the file, once they are as they should be: nothing waits for them at a start."""
+        def good():
+            with contextlib.suppress(OSError, ValueError):
+                keys = self.keys()
+                return judge(keys) and keys
+        return wait_for(good, what)
 
     def pass_time(self, hours):
         """The keys become so much older while nobody runs."""
@@ -73,15 +82,14 @@ respond = {{ body = "here" }}
         _, session = self.visit()
         first = self.keys()
         self.restart(lambda: self.pass_time(13))
-        second = self.keys()
+        second = self.written(lambda keys: len(keys) == 3, "a third key in the file")
         # The one made ahead is current, another is made ahead, the first is kept.
         self.assertEqual([key.split(" ")[1] for key in second[:2]], [key.split(" ")[1] for key in first])
-        self.assertEqual(len(second), 3)
         resumed, renewed = self.visit(session)
         self.assertTrue(resumed)
         # 37 hours after it became current the first key is gone, and the second opens still.
         self.restart(lambda: self.pass_time(24))
-        self.assertNotIn(first[0].split(" ")[1], [key.split(" ")[1] for key in self.keys()])
+        self.written(lambda keys: first[0].split(" ")[1] not in [key.split(" ")[1] for key in keys], "the first key's end")
         self.assertTrue(self.visit(renewed)[0])
         self.assertFalse(self.visit(session)[0])
 
@@ -92,7 +100,8 @@ respond = {{ body = "here" }}
         self.gate.wait_logged("ticket keys made anew")
         self.gate.wait_logged(why)
         self.assertFalse(self.visit(session)[0])
-        self.assertFalse({key.split(" ")[1] for key in before} & {key.split(" ")[1] for key in self.keys()})
+        old = {key.split(" ")[1] for key in before}
+        self.written(lambda keys: not old & {key.split(" ")[1] for key in keys}, "new keys in the file")
         self.assertEqual(os.stat(self.file).st_mode & 0o7777, 0o600)
         _, session = self.visit()
         self.restart()
@@ -117,7 +126,7 @@ respond = {{ body = "here" }}
     def test_a_missing_file_is_made_without_a_word(self):
         self.restart(lambda: os.unlink(self.file))
         self.assertNotIn("ticket keys", self.gate.log())
-        self.assertEqual(len(self.keys()), 2)
+        self.written(lambda keys: len(keys) == 2, "keys in the file")
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,8 +22,10 @@ using tls::detail::Suite;
 namespace {
 
 constexpr auto suite = Suite::chacha20_poly1305_sha256;
-constexpr std::array<unsigned char, 32> client_secret{1, 2, 3};
-constexpr std::array<unsigned char, 32> server_secret{4, 5, 6};
+constexpr std::array<unsigned char, 32> client_octets{1, 2, 3};
+constexpr std::array<unsigned char, 32> server_octets{4, 5, 6};
+constexpr std::span<const unsigned char> client_secret(client_octets);
+constexpr std::span<const unsigned char> server_secret(server_octets);
 
 void require(bool holds) {
   if (!holds) __builtin_trap();

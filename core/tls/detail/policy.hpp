@@ -11,6 +11,7 @@
 
 struct ssl_st;
 struct ssl_ctx_st;
+struct ssl_method_st;
 
 namespace gatehouse::tls::detail {
 
@@ -27,8 +28,6 @@ class HandshakeHooks {
   virtual const PolicyTickets* tickets() const noexcept = 0;
   /// Whether a ticket's session may be taken up.
   virtual bool resumes(const ssl_session_st* session) const noexcept = 0;
-  /// A line of the key log: to be kept from all others.
-  virtual void key_logged(const char* line) noexcept = 0;
 };
 
 /// ServerPolicy with its insides.
@@ -58,6 +57,9 @@ class OpenPolicy final : public ServerPolicy {
   std::vector<std::uint16_t> ecdsa_suites_;
   std::vector<std::uint16_t> rsa_suites_;
 };
+
+/// A context as all of ours begin. Null: OpenSSL says why.
+ssl_ctx_st* new_context(const ssl_method_st* method);
 
 /// What all our contexts have in common, of servers and clients. False: OpenSSL says why.
 bool set_up(ssl_ctx_st* context, int min_protocol);

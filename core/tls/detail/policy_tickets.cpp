@@ -15,6 +15,13 @@ namespace {
 constexpr std::size_t name_octets = 16;
 constexpr int iv_octets = 16;
 
+/// Looked up once. Never freed: at exit OpenSSL's own clean-up, or a thread that still serves, may
+/// come first.
+const EVP_CIPHER* sealing_cipher() {
+  static const EVP_CIPHER* const cipher = EVP_CIPHER_fetch(nullptr, "AES-256-CBC", nullptr);
+  return cipher;
+}
+
 bool set_mac(EVP_MAC_CTX* mac, const std::string& key) {
   char digest[] = "SHA256";
   const OSSL_PARAM parameters[] = {
@@ -72,7 +79,7 @@ int PolicyTickets::seal(unsigned char* name, unsigned char* iv, evp_cipher_ctx_s
   if (RAND_bytes(iv, iv_octets) != 1) return -1;
   std::copy_n(octets(key.name), name_octets, name);
   const bool ready =
-      EVP_EncryptInit_ex2(cipher, EVP_aes_256_cbc(), octets(key.cipher), iv, nullptr) == 1 &&
+      EVP_EncryptInit_ex2(cipher, sealing_cipher(), octets(key.cipher), iv, nullptr) == 1 &&
       set_mac(mac, key.mac);
   return ready ? 1 : -1;
 }
@@ -84,7 +91,7 @@ int PolicyTickets::open(const unsigned char* name, const unsigned char* iv,
     const Key& key = held->keys[i];
     if (text(name, name_octets) != key.name) continue;
     const bool ready =
-        EVP_DecryptInit_ex2(cipher, EVP_aes_256_cbc(), octets(key.cipher), iv, nullptr) == 1 &&
+        EVP_DecryptInit_ex2(cipher, sealing_cipher(), octets(key.cipher), iv, nullptr) == 1 &&
         set_mac(mac, key.mac);
     if (!ready) return -1;
     return i == held->from->current ? 1 : 2;  // 2: good, and a new ticket is due

@@ -1,31 +1,27 @@
 #include "core/tls/detail/record_key.hpp"
 
-#include <openssl/core_names.h>
-
 #include <algorithm>
 #include <atomic>
 #include <limits>
 #include <new>
 
+#include "core/tls/detail/hkdf.hpp"
 #include "core/tls/handles.hpp"
 
 namespace gatehouse::tls::detail {
 namespace {
-
-using MacContext = std::unique_ptr<EVP_MAC_CTX, FreedBy<EVP_MAC_CTX_free>>;
 
 constexpr std::size_t suite_count = 3;
 constexpr auto last_sequence = std::numeric_limits<std::uint64_t>::max();
 
 struct Traits {
   const char* cipher;
-  const char* hash;
+  Hash hash;
   std::size_t key_octets;
-  std::size_t secret_octets;
 };
-constexpr std::array<Traits, suite_count> traits{{{"AES-128-GCM", "SHA256", 16, 32},
-                                                  {"AES-256-GCM", "SHA384", 32, 48},
-                                                  {"ChaCha20-Poly1305", "SHA256", 32, 32}}};
+constexpr std::array<Traits, suite_count> traits{{{"AES-128-GCM", Hash::sha256, 16},
+                                                  {"AES-256-GCM", Hash::sha384, 32},
+                                                  {"ChaCha20-Poly1305", Hash::sha256, 32}}};
 
 std::size_t index(Suite suite) {
   return static_cast<std::size_t>(suite) - static_cast<std::size_t>(Suite::aes_128_gcm_sha256);
@@ -44,24 +40,6 @@ const EVP_CIPHER* cipher_of(Suite suite) {
     return out;
   }();
   return ciphers[index(suite)];
-}
-
-EVP_MAC_CTX* make_mac(const char* hash) {
-  EVP_MAC* hmac = EVP_MAC_fetch(nullptr, "HMAC", nullptr);
-  EVP_MAC_CTX* out = EVP_MAC_CTX_new(hmac);
-  const OSSL_PARAM parameters[] = {
-      OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, const_cast<char*>(hash), 0),
-      OSSL_PARAM_construct_end(),
-  };
-  if (out == nullptr || EVP_MAC_CTX_set_params(out, parameters) != 1) throw std::bad_alloc();
-  return out;
-}
-
-/// HMAC with the suite's hash, without a key. A copy for each use: what it held is wiped with it.
-MacContext mac_of(Suite suite) {
-  static EVP_MAC_CTX* const sha256 = make_mac("SHA256");
-  static EVP_MAC_CTX* const sha384 = make_mac("SHA384");
-  return MacContext(EVP_MAC_CTX_dup(suite == Suite::aes_256_gcm_sha384 ? sha384 : sha256));
 }
 
 /// The AEAD of one suite and direction on this thread.
@@ -124,38 +102,25 @@ std::optional<Suite> suite_of(std::uint16_t number) {
   return std::nullopt;
 }
 
-std::size_t secret_octets(Suite suite) { return traits_of(suite).secret_octets; }
+std::size_t secret_octets(Suite suite) { return octets_of(traits_of(suite).hash); }
 
 void expand_label(Suite suite, std::span<const unsigned char> secret, std::string_view label,
                   std::span<unsigned char> out) {
-  // HkdfLabel, and the octet that numbers the blocks of HKDF-Expand (RFC 5869 §2.3): one block is
-  // enough for all that TLS asks for.
-  std::array<unsigned char, 32> info{};
-  constexpr std::string_view prefix = "tls13 ";
-  auto at = info.begin();
-  *at++ = 0;
-  *at++ = static_cast<unsigned char>(out.size());
-  *at++ = static_cast<unsigned char>(prefix.size() + label.size());
-  at = std::copy(prefix.begin(), prefix.end(), at);
-  at = std::copy(label.begin(), label.end(), at);
-  *at++ = 0;
-  *at++ = 1;
-  std::array<unsigned char, 48> block{};
-  std::size_t size = 0;
-  const MacContext mac = mac_of(suite);
-  if (!mac || EVP_MAC_init(mac.get(), secret.data(), secret.size(), nullptr) != 1 ||
-      EVP_MAC_update(mac.get(), info.data(), static_cast<std::size_t>(at - info.begin())) != 1 ||
-      EVP_MAC_final(mac.get(), block.data(), &size, block.size()) != 1) {
-    throw std::bad_alloc();
-  }
-  std::copy_n(block.begin(), out.size(), out.begin());
-  OPENSSL_cleanse(block.data(), block.size());
+  HkdfLabel what;
+  what.label = label;
+  if (!expand_label(traits_of(suite).hash, secret, what, out)) throw std::bad_alloc();
 }
 
-RecordKey::RecordKey(Suite suite, std::span<const unsigned char> secret, std::uint64_t sequence)
+RecordKey::RecordKey(Suite suite, const TrafficKey& from, std::uint64_t sequence)
     : sequence_(sequence), suite_(suite) {
-  std::copy(secret.begin(), secret.end(), secret_.begin());
-  derive();
+  std::copy(from.secret.begin(), from.secret.end(), secret_.begin());
+  if (from.key.size() != traits_of(suite).key_octets || from.iv.size() != iv_.size()) {
+    derive();
+    return;
+  }
+  std::copy(from.key.begin(), from.key.end(), key_.begin());
+  std::copy(from.iv.begin(), from.iv.end(), iv_.begin());
+  take_number();
 }
 
 RecordKey::~RecordKey() {
@@ -166,10 +131,14 @@ RecordKey::~RecordKey() {
 }
 
 void RecordKey::derive() {
-  static std::atomic<std::uint64_t> ids{0};
   const auto secret = std::span(secret_).first(secret_octets(suite_));
   expand_label(suite_, secret, "key", std::span(key_).first(traits_of(suite_).key_octets));
   expand_label(suite_, secret, "iv", iv_);
+  take_number();
+}
+
+void RecordKey::take_number() {
+  static std::atomic<std::uint64_t> ids{0};
   id_ = ids.fetch_add(1, std::memory_order_relaxed) + 1;
 }
 

@@ -35,14 +35,23 @@ constexpr std::size_t sealed_octets(std::size_t content) {
   return header_octets + content + 1 + tag_octets;
 }
 
+/// A traffic secret, with the key and the nonces' mask where they have been made of it already.
+struct TrafficKey {
+  // NOLINTNEXTLINE(google-explicit-constructor): mostly there is no more than the secret.
+  TrafficKey(std::span<const unsigned char> traffic_secret) : secret(traffic_secret) {}
+  std::span<const unsigned char> secret;
+  std::span<const unsigned char> key;
+  std::span<const unsigned char> iv;
+};
+
 /// One direction of TLS 1.3 records: the traffic secret, the key and nonces made of it, and how
 /// many records they have protected (RFC 8446 §5.2, §5.3, §7.2, §7.3). What the AEAD needs beyond
 /// that belongs to the thread and is loaded with the key of whoever uses it next, so that a
 /// connection that waits costs no more than this object. Everything secret is wiped when it goes.
 class RecordKey {
  public:
-  /// `secret` has secret_octets(); `sequence`: records its key has protected already.
-  RecordKey(Suite suite, std::span<const unsigned char> secret, std::uint64_t sequence);
+  /// Its secret has secret_octets(); `sequence`: records its key has protected already.
+  RecordKey(Suite suite, const TrafficKey& from, std::uint64_t sequence);
   RecordKey(const RecordKey&) = delete;
   RecordKey& operator=(const RecordKey&) = delete;
   ~RecordKey();
@@ -61,6 +70,7 @@ class RecordKey {
 
  private:
   void derive();
+  void take_number();
   std::array<unsigned char, 12> nonce() const;
 
   std::uint64_t id_ = 0;  // of the key, unlike any other in this process

@@ -41,10 +41,9 @@ bool bad_header(std::span<const char> octets) {
 
 }  // namespace
 
-RecordLayer::RecordLayer(Suite suite, std::span<const unsigned char> client_secret,
-                         std::span<const unsigned char> server_secret, std::uint64_t sealed,
-                         const RecordLimits& limits)
-    : client_(suite, client_secret, 0), server_(suite, server_secret, sealed), limits_(limits) {}
+RecordLayer::RecordLayer(Suite suite, const TrafficKey& client, const TrafficKey& server,
+                         std::uint64_t sealed, const RecordLimits& limits)
+    : client_(suite, client, 0), server_(suite, server, sealed), limits_(limits) {}
 
 bool RecordLayer::whole(std::span<const char> octets) {
   if (octets.size() < header_octets) return false;

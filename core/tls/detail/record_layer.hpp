@@ -41,8 +41,7 @@ class RecordLayer {
     std::span<char> data;
   };
 
-  RecordLayer(Suite suite, std::span<const unsigned char> client_secret,
-              std::span<const unsigned char> server_secret, std::uint64_t sealed,
+  RecordLayer(Suite suite, const TrafficKey& client, const TrafficKey& server, std::uint64_t sealed,
               const RecordLimits& limits);
 
   /// Takes the first record of `octets`. Its data comes out at the start of `into` where that has

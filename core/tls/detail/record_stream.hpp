@@ -11,6 +11,7 @@ namespace gatehouse::tls::detail {
 class RecordStream : public TlsStream {
  public:
   awaitable<Result<void>> wait(net::Want want) override { return under().wait(want); }
+  void rest(std::unique_ptr<net::Sleeper> sleeper) override { under().rest(std::move(sleeper)); }
   void deadline(net::Want want, Steady when) override { under().deadline(want, when); }
   void close() noexcept override { under().close(); }
   int descriptor() const override { return under().descriptor(); }

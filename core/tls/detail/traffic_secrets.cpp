@@ -1,40 +1,54 @@
 #include "core/tls/detail/traffic_secrets.hpp"
 
+#include <algorithm>
+
 #include "core/tls/handles.hpp"
 
 namespace gatehouse::tls::detail {
 namespace {
 
-/// -1: none.
-int digit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
+bool same_octets(std::span<const unsigned char> a, std::span<const unsigned char> b) {
+  return !a.empty() && a.size() == b.size() && CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;
 }
 
 }  // namespace
 
-TrafficSecrets::~TrafficSecrets() {
-  OPENSSL_cleanse(client_.octets.data(), client_.octets.size());
-  OPENSSL_cleanse(server_.octets.data(), server_.octets.size());
+void TrafficSecrets::Heard::put(std::span<const unsigned char> heard) {
+  size = heard.size() <= room.size() ? heard.size() : 0;
+  std::copy_n(heard.begin(), size, room.begin());
 }
 
-void TrafficSecrets::hear(std::string_view line) noexcept {
-  Direction* heard = nullptr;
-  if (line.starts_with("CLIENT_TRAFFIC_SECRET_0 ")) heard = &client_;
-  if (line.starts_with("SERVER_TRAFFIC_SECRET_0 ")) heard = &server_;
-  if (heard == nullptr) return;
-  heard->size = 0;
-  const std::string_view secret = line.substr(line.rfind(' ') + 1);
-  if (secret.size() > 2 * heard->octets.size() || secret.size() % 2 != 0) return;
-  for (std::size_t at = 0; at < secret.size(); at += 2) {
-    const int high = digit(secret[at]);
-    const int low = digit(secret[at + 1]);
-    if (high < 0 || low < 0) return;
-    heard->octets[at / 2] = static_cast<unsigned char>(high << 4 | low);
-  }
-  heard->size = secret.size() / 2;
+void TrafficSecrets::Heard::wipe() { OPENSSL_cleanse(room.data(), room.size()); }
+
+TrafficKey TrafficSecrets::Direction::all() const {
+  TrafficKey out(secret.octets());
+  out.key = key.octets();
+  out.iv = iv.octets();
+  return out;
+}
+
+void TrafficSecrets::Direction::hear(std::string_view label, std::span<const unsigned char> out) {
+  if (label == "key") key.put(out);
+  if (label == "iv") iv.put(out);
+}
+
+void TrafficSecrets::Direction::wipe() {
+  secret.wipe();
+  key.wipe();
+  iv.wipe();
+}
+
+TrafficSecrets::~TrafficSecrets() {
+  client_.wipe();
+  server_.wipe();
+}
+
+void TrafficSecrets::hear(std::string_view label, std::span<const unsigned char> from,
+                          std::span<const unsigned char> out) noexcept {
+  if (label == "c ap traffic") client_.secret.put(out);
+  if (label == "s ap traffic") server_.secret.put(out);
+  if (same_octets(client(), from)) client_.hear(label, out);
+  if (same_octets(server(), from)) server_.hear(label, out);
 }
 
 }  // namespace gatehouse::tls::detail

@@ -1,13 +1,10 @@
 #pragma once
 
 #include <memory>
-#include <optional>
 #include <string>
-#include <vector>
 
 #include "core/http/h1_server.hpp"
-#include "core/http/h2_server.hpp"
-#include "core/net/crew.hpp"
+#include "core/http/h2_abuse.hpp"
 #include "core/tls/tls_stream.hpp"
 #include "proxy/serve/admission.hpp"
 #include "proxy/serve/connection.hpp"
@@ -17,11 +14,16 @@
 
 namespace gatehouse::serve::detail {
 
-/// One client connection. Lives in the frame of serve_connection().
-class Connection : private http::H2Road {
+/// One client connection: what is known of it from one request to the next, which is all there is
+/// of it while it waits for one. Mostly it lives in the frame of serve(). An HTTP/1 connection on
+/// which nothing comes for a while has its coroutines end and rests: it belongs to its own stream
+/// then, which wakes it to begin them anew, or to end.
+class Connection final : public net::Sleeper, private http::ServerConnection {
  public:
   Connection(Worker& worker, std::unique_ptr<net::Stream> stream, Arrival arrival);
-  awaitable<void> run();
+
+  /// Serves `connection` until it is over or rests. A task of the worker's clients.
+  static awaitable<void> serve(std::unique_ptr<Connection> connection);
 
  private:
   // Everything before the first request: connection_opening.cpp.
@@ -36,43 +38,31 @@ class Connection : private http::H2Road {
   // Connections whose TLS may not be ours: connection_passthrough.cpp.
   awaitable<bool> claim(const Snapshot& snapshot, const Endpoint& endpoint, Steady deadline);
 
-  awaitable<void> serve_requests();
-  awaitable<std::string> serve_h1();
-  awaitable<void> serve_h2(std::string early);
+  enum class Left : std::uint8_t { over, resting, to_h2 };
+  awaitable<Left> serve_h1(std::string& preface);
   void begin_serving(http::ServerConnection& requests);
-  void calm_down(http::H2Abuse abuse);
-  Entrance entrance() const;
 
-  // The streams of an HTTP/2 connection.
-  struct Busy {
-    explicit Busy(Connection& connection) : place(connection.place_), count(connection.busy_) {
-      if (count++ == 0) place.state(LiveConnections::State::busy);
-    }
-    ~Busy() {
-      if (--count == 0) place.state(LiveConnections::State::idle);
-    }
-    Busy(const Busy&) = delete;
-    Busy& operator=(const Busy&) = delete;
-    LiveConnections::Place& place;
-    std::size_t& count;
-  };
-  void request(std::unique_ptr<http::ServerExchange> exchange) override;
-  void refused(const http::Refusal& refusal) override;
-  awaitable<void> carry(std::unique_ptr<http::ServerExchange> exchange);
-  std::unique_ptr<Transaction> make_transaction();
-  void rest(std::unique_ptr<Transaction> transaction);
+  // connection_h2.cpp
+  awaitable<void> serve_h2(std::string early);
+  void calm_down(http::H2Abuse abuse);
+
+  // While it rests: connection_resting.cpp.
+  static void lay_to_rest(std::unique_ptr<Connection> connection);
+  void wake(std::unique_ptr<net::Sleeper> self, Woken why) override;
+  void drain() override;
+
+  bool tls() const { return facts_.tls != nullptr; }
+  Entrance entrance() const;
 
   Worker& worker_;
   std::unique_ptr<net::Stream> stream_;
-  Arrival arrival_;
+  std::shared_ptr<const Door> door_;
   LiveConnections::Place place_;
-  tls::SessionFacts session_;
   tls::CertificateHandle served_;
-  bool tls_ = false;
-  RequestFacts facts_;              // what is the same for all requests
-  net::Crew* under_way_ = nullptr;  // HTTP/2: the transactions
-  std::size_t busy_ = 0;            // so many
-  std::vector<std::unique_ptr<Transaction>> rested_;
+  ConnectionFacts facts_;
+  std::shared_ptr<const http::H1ServerSettings> settings_;  // of the snapshot it began with
+  http::H1Rest rest_;
+  bool begun_ = false;
 };
 
 }  // namespace gatehouse::serve::detail

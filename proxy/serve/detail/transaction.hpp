@@ -18,11 +18,11 @@ namespace gatehouse::serve::detail {
 /// A request of a client and its answer, with what is known of it, up to its line in the log. One
 /// at a time: an HTTP/1 connection has one of these, an HTTP/2 connection one for each stream under
 /// way, and keeps some for the next. On the connection's worker; the connection outlives it.
-class Transaction {
+class Transaction : public Recycled {
  public:
   /// `connection`: what is the same for all requests of the connection.
   Transaction(Worker& worker, const Door& door, const Entrance& entrance,
-              const RequestFacts& connection);
+              const ConnectionFacts& connection);
 
   awaitable<void> answer(http::ServerExchange& exchange);
   /// A head that was no request: answered already where that was possible, logged and counted here.

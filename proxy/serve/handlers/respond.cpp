@@ -61,8 +61,9 @@ Rows connection_rows(const RequestFacts& facts) {
   if (facts.tls == nullptr) {
     rows.emplace_back("tls", "none");
   } else {
-    rows.emplace_back("tls", facts.tls->version + ", " + facts.tls->cipher +
-                                 (facts.tls->resumed ? ", resumed" : ""));
+    std::string session(facts.tls->version);
+    session.append(", ").append(facts.tls->cipher);
+    rows.emplace_back("tls", session + (facts.tls->resumed ? ", resumed" : ""));
     rows.emplace_back("server name", facts.tls->sni.empty() ? "none" : facts.tls->sni);
   }
   if (facts.site) rows.emplace_back("site", facts.site->name);

@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+namespace address_text_test {
+
 using namespace gatehouse;
 
 TEST_CASE("an address reads as everybody writes it") {
@@ -12,3 +14,5 @@ TEST_CASE("an address reads as everybody writes it") {
     CHECK(address_text(boost::asio::ip::make_address(text), room) == text);
   }
 }
+
+}  // namespace address_text_test

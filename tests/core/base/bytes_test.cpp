@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+namespace bytes_test {
+
 using namespace gatehouse;
 
 TEST_CASE("base64url writes no padding and reads back what it wrote") {
@@ -48,3 +50,5 @@ TEST_CASE("case is folded for ASCII alone") {
   CHECK(equal_ignoring_case("Content-Length", "content-LENGTH"));
   CHECK_FALSE(equal_ignoring_case("a", "ab"));
 }
+
+}  // namespace bytes_test

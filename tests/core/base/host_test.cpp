@@ -5,6 +5,8 @@
 #include "core/base/cidr.hpp"
 #include "core/base/url.hpp"
 
+namespace host_test {
+
 using namespace gatehouse;
 
 TEST_CASE("a host is brought to its normal form") {
@@ -119,3 +121,5 @@ TEST_CASE("host and port are read in every form") {
   CHECK_FALSE(HostPort::parse("::1:80", 80).has_value());
   CHECK_FALSE(HostPort::parse(":80", 80).has_value());
 }
+
+}  // namespace host_test

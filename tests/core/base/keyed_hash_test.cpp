@@ -5,6 +5,8 @@
 #include <set>
 #include <string>
 
+namespace keyed_hash_test {
+
 using gatehouse::KeyedHash;
 
 TEST_CASE("the hash is SipHash-2-4: the vectors of its authors come out") {
@@ -27,3 +29,5 @@ TEST_CASE("another key gives other hashes") {
   for (int i = 0; i < 16; ++i) seen.insert(KeyedHash(entropy)("client"));
   CHECK(seen.size() == 16);
 }
+
+}  // namespace keyed_hash_test

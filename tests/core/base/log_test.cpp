@@ -6,6 +6,8 @@
 
 #include "tests/support/log_file.hpp"
 
+namespace log_test {
+
 using namespace gatehouse;
 using gatehouse::test::LogFile;
 
@@ -55,3 +57,5 @@ TEST_CASE("long values are cut") {
   CHECK(log::escaped("abcdef", 3) == "abc...");
   CHECK(log::json_escaped("abcdef", 3) == "abc...");
 }
+
+}  // namespace log_test

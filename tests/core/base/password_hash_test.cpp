@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+namespace password_hash_test {
+
 using gatehouse::is_usable_hash;
 using gatehouse::password_fits;
 using namespace std::string_literals;
@@ -32,3 +34,5 @@ TEST_CASE("what is no hash fits no password") {
   }
   CHECK_FALSE(is_usable_hash("$nothing$x"));
 }
+
+}  // namespace password_hash_test

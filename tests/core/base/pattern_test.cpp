@@ -6,6 +6,8 @@
 
 #include "tests/support/result.hpp"
 
+namespace pattern_test {
+
 using gatehouse::Pattern;
 
 TEST_CASE("an expression is found anywhere, unless it is anchored") {
@@ -51,3 +53,5 @@ TEST_CASE("a hostile text costs no more than its length") {
   const auto pattern = Pattern::compile("^(a+)+$").value();
   CHECK_FALSE(pattern.found_in(std::string(100'000, 'a') + "b"));
 }
+
+}  // namespace pattern_test

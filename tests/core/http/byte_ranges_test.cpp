@@ -4,6 +4,8 @@
 
 #include <string>
 
+namespace byte_ranges_test {
+
 using namespace gatehouse::http;
 using Kind = RangeWish::Kind;
 
@@ -72,3 +74,5 @@ TEST_CASE("ranges that would cost more than the whole get the whole") {
   value += "500-500";
   CHECK(read_range(value, 1000).kind == Kind::whole);
 }
+
+}  // namespace byte_ranges_test

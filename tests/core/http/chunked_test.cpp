@@ -5,6 +5,8 @@
 
 #include "core/http/chunked.hpp"
 
+namespace chunked_test {
+
 using namespace gatehouse::http;
 
 namespace {
@@ -175,3 +177,5 @@ TEST_CASE("trailers that would change a message already judged are dropped") {
   CHECK(out.done);
   CHECK(out.trailers == "Server-Timing=db;");
 }
+
+}  // namespace chunked_test

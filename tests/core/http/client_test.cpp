@@ -7,6 +7,8 @@
 #include "tests/support/fake_clock.hpp"
 #include "tests/support/fake_dialer.hpp"
 
+namespace client_test {
+
 using namespace gatehouse;
 using namespace gatehouse::http;
 using namespace gatehouse::test;
@@ -173,3 +175,5 @@ TEST_CASE("a silent server is waited for as long as the limits say") {
   REQUIRE(answer.has_value());
   CHECK(answer->error().fault() == Fault::timeout);
 }
+
+}  // namespace client_test

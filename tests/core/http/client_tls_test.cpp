@@ -12,6 +12,8 @@
 #include "tests/support/test_certificates.hpp"
 #include "tests/support/tls_server.hpp"
 
+namespace client_tls_test {
+
 using namespace gatehouse;
 using namespace gatehouse::http;
 using namespace gatehouse::test;
@@ -150,3 +152,5 @@ TEST_CASE("session tickets that arrive on an idle connection do not make it stal
   SUBCASE("and a broken connection does") { bench.near->cut(); }
   CHECK_FALSE(connection->quiet());
 }
+
+}  // namespace client_tls_test

@@ -8,6 +8,8 @@
 
 #include "core/base/time_format.hpp"
 
+namespace conditions_test {
+
 using namespace gatehouse;
 using namespace gatehouse::http;
 
@@ -99,3 +101,5 @@ TEST_CASE("a list of tags that breaks off holds what stands before the break") {
   CHECK_FALSE(lists_tag("\"a", "\"a\""));
   CHECK_FALSE(lists_tag("", "\"a\""));
 }
+
+}  // namespace conditions_test

@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+namespace content_coding_test {
+
 using namespace gatehouse::http;
 
 namespace {
@@ -64,3 +66,5 @@ TEST_CASE("identity is refused only by name or by a star that it is not named be
   CHECK(accepted({"*;q=0"}).weight(Coding::identity) == 0);
   CHECK(accepted({"*;q=0, identity;q=0.5"}).weight(Coding::identity) == 500);
 }
+
+}  // namespace content_coding_test

@@ -7,6 +7,8 @@
 
 #include "tests/support/decode.hpp"
 
+namespace encoder_test {
+
 using namespace gatehouse::http;
 using gatehouse::test::decoded;
 using Until = Encoder::Until;
@@ -113,3 +115,5 @@ TEST_CASE("a worker lends so many encoders and no more") {
   CHECK(encoders.lent() == 0);
   CHECK(encoders.idle() <= 8);
 }
+
+}  // namespace encoder_test

@@ -5,6 +5,8 @@
 #include "core/http/h1_client.hpp"
 #include "tests/core/http/bench.hpp"
 
+namespace h1_client_test {
+
 using namespace gatehouse;
 using namespace gatehouse::http;
 using namespace gatehouse::test;
@@ -373,3 +375,5 @@ TEST_CASE("a silent server runs into the caller's deadline") {
   CHECK_FALSE(bench.connection.answered());
   CHECK_FALSE(bench.connection.reusable());
 }
+
+}  // namespace h1_client_test

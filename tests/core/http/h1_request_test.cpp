@@ -2,6 +2,8 @@
 
 #include "tests/core/http/bench.hpp"
 
+namespace h1_request_test {
+
 using namespace gatehouse;
 using namespace gatehouse::http;
 using namespace gatehouse::test;
@@ -338,3 +340,5 @@ TEST_CASE("a connection persists by version and Connection options, and close wi
     CHECK(persists(row.version, fields) == row.persists);
   }
 }
+
+}  // namespace h1_request_test

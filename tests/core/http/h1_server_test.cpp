@@ -2,6 +2,8 @@
 
 #include "tests/core/http/bench.hpp"
 
+namespace h1_server_test {
+
 using namespace gatehouse;
 using namespace gatehouse::http;
 using namespace gatehouse::test;
@@ -530,3 +532,5 @@ TEST_CASE("a connection that begins with HTTP/2 is handed back, where that was a
     CHECK(bench.connection.take_preface().empty());
   }
 }
+
+}  // namespace h1_server_test

@@ -3,6 +3,8 @@
 #include "tests/core/http/bench.hpp"
 #include "tests/core/http/h2_bench.hpp"
 
+namespace h2_abuse_test {
+
 using namespace gatehouse;
 using namespace gatehouse::http;
 using namespace gatehouse::test;
@@ -200,3 +202,5 @@ TEST_CASE("cookie crumbs by the dozen pass, by the thousand they do not") {
   bench.send(h2::request(5, h2::ask("GET", "/")));
   CHECK(bench.reply(5).status() == 200);
 }
+
+}  // namespace h2_abuse_test

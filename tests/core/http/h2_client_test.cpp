@@ -4,6 +4,8 @@
 #include "tests/core/http/bench.hpp"
 #include "tests/core/http/h2_bench.hpp"
 
+namespace h2_client_test {
+
 using namespace gatehouse;
 using namespace gatehouse::http;
 using namespace gatehouse::test;
@@ -324,3 +326,5 @@ TEST_CASE("an exchange that was begun outlives its connection") {
   CHECK(out.done);
   CHECK(out.error.fault() == Fault::closed);
 }
+
+}  // namespace h2_client_test

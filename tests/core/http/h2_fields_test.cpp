@@ -3,6 +3,8 @@
 #include "core/http/h2_fields.hpp"
 #include "tests/support/h2_peer.hpp"
 
+namespace h2_fields_test {
+
 using namespace gatehouse;
 using namespace gatehouse::http;
 using test::h2::Pairs;
@@ -191,3 +193,5 @@ TEST_CASE("a head on its way out carries its length and nothing of one connectio
   CHECK(text ==
         ":method=POST;:scheme=https;:authority=c.example;:path=/a?b;content-length=7;te=trailers;");
 }
+
+}  // namespace h2_fields_test

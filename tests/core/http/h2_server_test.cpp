@@ -3,6 +3,8 @@
 #include "tests/core/http/bench.hpp"
 #include "tests/core/http/h2_bench.hpp"
 
+namespace h2_server_test {
+
 using namespace gatehouse;
 using namespace gatehouse::http;
 using namespace gatehouse::test;
@@ -521,3 +523,5 @@ TEST_CASE("wherever the client's connection breaks, nothing hangs and nothing le
     CHECK(bench.over);
   }
 }
+
+}  // namespace h2_server_test

@@ -6,6 +6,8 @@
 #include "core/http/h1_scan.hpp"
 #include "core/http/header_rules.hpp"
 
+namespace header_rules_test {
+
 using namespace gatehouse::http;
 
 namespace {
@@ -110,3 +112,5 @@ TEST_CASE("a WebSocket key is 16 octets in base64") {
   CHECK_FALSE(is_websocket_key("dGhlIHNhbXBsZSBub25jZ!=="));
   CHECK_FALSE(is_websocket_key(""));
 }
+
+}  // namespace header_rules_test

@@ -2,7 +2,7 @@
 
 #include <doctest/doctest.h>
 
-namespace gatehouse::tls {
+namespace gatehouse::tls::certificate_index_test {
 namespace {
 
 using Keep = CertificateIndex::Keep;
@@ -104,4 +104,4 @@ TEST_CASE("pinned names are never let go, not even where they alone are too many
 }
 
 }  // namespace
-}  // namespace gatehouse::tls
+}  // namespace gatehouse::tls::certificate_index_test

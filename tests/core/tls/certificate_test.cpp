@@ -7,7 +7,7 @@
 #include "core/tls/handles.hpp"
 #include "tests/support/result.hpp"
 
-namespace gatehouse::tls {
+namespace gatehouse::tls::certificate_test {
 namespace {
 
 using std::chrono::hours;
@@ -234,4 +234,4 @@ TEST_CASE("certificates that share an intermediate share it in memory") {
 }
 
 }  // namespace
-}  // namespace gatehouse::tls
+}  // namespace gatehouse::tls::certificate_test

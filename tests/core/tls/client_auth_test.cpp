@@ -7,7 +7,7 @@
 #include "tests/core/tls/bench.hpp"
 #include "tests/core/tls/client_ca.hpp"
 
-namespace gatehouse::tls::test {
+namespace gatehouse::tls::test::client_auth_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -332,4 +332,4 @@ TEST_CASE("clients are told which authorities are meant") {
   CHECK(X509_NAME_cmp(sk_X509_NAME_value(names, 0), X509_get_subject_name(ca.certificate())) == 0);
 }
 
-}  // namespace gatehouse::tls::test
+}  // namespace gatehouse::tls::test::client_auth_test

@@ -3,7 +3,7 @@
 #include "tests/core/tls/bench.hpp"
 #include "tests/support/client_hello.hpp"
 
-namespace gatehouse::tls::test {
+namespace gatehouse::tls::test::hello_peeker_test {
 namespace {
 
 using namespace gatehouse::test;
@@ -167,4 +167,4 @@ TEST_CASE("a plain alert is one that a client understands") {
   CHECK(openssl_problem() == "tlsv1 alert internal error");
 }
 
-}  // namespace gatehouse::tls::test
+}  // namespace gatehouse::tls::test::hello_peeker_test

@@ -1,6 +1,6 @@
 #include "tests/core/tls/bench.hpp"
 
-namespace gatehouse::tls::test {
+namespace gatehouse::tls::test::key_limits_test {
 namespace {
 
 using net::IoState;
@@ -172,4 +172,4 @@ TEST_CASE("a TLS 1.2 stream, whose key cannot change, is worn at the limit and e
 }
 
 }  // namespace
-}  // namespace gatehouse::tls::test
+}  // namespace gatehouse::tls::test::key_limits_test

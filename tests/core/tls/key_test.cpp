@@ -1,13 +1,14 @@
 #include <openssl/pem.h>
 
 #include "core/base/bytes.hpp"
+#include "core/tls/detail/key_decoder.hpp"
 #include "core/tls/digest.hpp"
 #include "core/tls/handles.hpp"
 #include "core/tls/key.hpp"
 #include "core/tls/seal.hpp"
 #include "tests/support/result.hpp"
 
-namespace gatehouse::tls {
+namespace gatehouse::tls::key_test {
 namespace {
 
 std::string raw(std::string_view base64url_text) { return from_base64url(base64url_text).value(); }
@@ -59,6 +60,47 @@ TEST_CASE("a key of every type survives a round through PEM") {
   }
   CHECK_FALSE(key_type("rsa"));
   CHECK_FALSE(key_type("dsa"));
+}
+
+/// As `openssl ec` and `openssl rsa` write keys: SEC1 and PKCS#1.
+std::string own_form(const PrivateKey& key) {
+  const BioHandle bio(BIO_new(BIO_s_mem()));
+  PEM_write_bio_PrivateKey_traditional(bio.get(), key.handle(), nullptr, nullptr, 0, nullptr,
+                                       nullptr);
+  return memory_text(bio.get());
+}
+
+TEST_CASE("plain keys are read without a search, in either form") {
+  for (const KeyType type :
+       {KeyType::p256, KeyType::p384, KeyType::p521, KeyType::ed25519, KeyType::rsa2048}) {
+    CAPTURE(name(type));
+    const auto key = PrivateKey::generate(type);
+    REQUIRE(key);
+    std::vector<std::string> texts{key->to_pem()};
+    if (type != KeyType::ed25519) texts.push_back(own_form(*key));
+    for (const std::string& pem : texts) {
+      const auto read = detail::decode_plain_key(pem);
+      REQUIRE(read);
+      CHECK(EVP_PKEY_eq(read.get(), key->handle()) == 1);
+      // A decoder that has met a damaged key reads the next as well.
+      CHECK_FALSE(detail::decode_plain_key(pem.substr(0, pem.size() / 2)));
+      std::string changed = pem;
+      changed[changed.size() / 2] = changed[changed.size() / 2] == 'A' ? 'B' : 'A';
+      static_cast<void>(detail::decode_plain_key(changed));
+      CHECK(detail::decode_plain_key(pem));
+    }
+  }
+}
+
+TEST_CASE("keys behind something else in their file are found, too") {
+  const auto key = PrivateKey::generate(KeyType::p256);
+  const std::string parameters =
+      "-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n";
+  const std::string pem = parameters + own_form(*key);
+  CHECK_FALSE(detail::decode_plain_key(pem));
+  const auto read = PrivateKey::from_pem(pem);
+  REQUIRE(read);
+  CHECK(read->same_public_key(*key));
 }
 
 TEST_CASE("text that is no usable key is refused with the reason") {
@@ -194,4 +236,4 @@ TEST_CASE("what was sealed opens with the same key and purpose only, and not onc
 }
 
 }  // namespace
-}  // namespace gatehouse::tls
+}  // namespace gatehouse::tls::key_test

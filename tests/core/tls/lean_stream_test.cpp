@@ -5,7 +5,7 @@
 #include "tests/core/tls/bench.hpp"
 #include "tests/core/tls/client_ca.hpp"
 
-namespace gatehouse::tls::test {
+namespace gatehouse::tls::test::lean_stream_test {
 namespace {
 
 using net::IoState;
@@ -341,4 +341,4 @@ TEST_CASE("a connection that breaks at any octet fails its lean stream") {
 }
 
 }  // namespace
-}  // namespace gatehouse::tls::test
+}  // namespace gatehouse::tls::test::lean_stream_test

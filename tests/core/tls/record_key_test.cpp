@@ -7,7 +7,7 @@
 #include "core/base/bytes.hpp"
 #include "tests/core/tls/bench.hpp"
 
-namespace gatehouse::tls::test {
+namespace gatehouse::tls::test::record_key_test {
 namespace {
 
 using detail::ContentType;
@@ -163,4 +163,4 @@ TEST_CASE("suites are those of TLS 1.3 with a tag of 16 octets") {
 }
 
 }  // namespace
-}  // namespace gatehouse::tls::test
+}  // namespace gatehouse::tls::test::record_key_test

@@ -9,7 +9,7 @@
 #include "core/tls/detail/traffic_secrets.hpp"
 #include "tests/core/tls/bench.hpp"
 
-namespace gatehouse::tls::test {
+namespace gatehouse::tls::test::record_layer_test {
 namespace {
 
 using detail::Alert;
@@ -86,8 +86,16 @@ struct Live {
     server.script->take_written();
   }
 
-  static void hear(const SSL* ssl, const char* line) {
-    static_cast<detail::TrafficSecrets*>(SSL_get_app_data(ssl))->hear(line);
+  /// "CLIENT_TRAFFIC_SECRET_0 random secret", the last two in hex.
+  static void hear(const SSL* ssl, const char* log) {
+    const std::string_view line = log;
+    const std::string_view digits = line.substr(line.rfind(' ') + 1);
+    const std::string secret = from_hex(digits).value();
+    const char* label = "";
+    if (line.starts_with("CLIENT_TRAFFIC_SECRET_0 ")) label = "c ap traffic";
+    if (line.starts_with("SERVER_TRAFFIC_SECRET_0 ")) label = "s ap traffic";
+    static_cast<detail::TrafficSecrets*>(SSL_get_app_data(ssl))
+        ->hear(label, {}, {octets(secret), secret.size()});
   }
 
   /// Reads until the stream has no more to give.
@@ -537,4 +545,4 @@ TEST_CASE("what a small room cannot hold is kept, and what is kept comes first")
 }
 
 }  // namespace
-}  // namespace gatehouse::tls::test
+}  // namespace gatehouse::tls::test::record_layer_test

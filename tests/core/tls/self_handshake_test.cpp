@@ -6,7 +6,7 @@
 #include "core/tls/handles.hpp"
 #include "tests/core/tls/bench.hpp"
 
-namespace gatehouse::tls {
+namespace gatehouse::tls::self_handshake_test {
 namespace {
 
 using test::test_root;
@@ -113,4 +113,4 @@ TEST_CASE("what OpenSSL refuses to serve is found out before a visitor does") {
 }
 
 }  // namespace
-}  // namespace gatehouse::tls
+}  // namespace gatehouse::tls::self_handshake_test

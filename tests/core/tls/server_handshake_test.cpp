@@ -5,7 +5,7 @@
 #include "core/tls/digest.hpp"
 #include "tests/core/tls/bench.hpp"
 
-namespace gatehouse::tls::test {
+namespace gatehouse::tls::test::server_handshake_test {
 namespace {
 
 using Step = ServerHandshake::Step;
@@ -65,7 +65,7 @@ TEST_CASE("a client shakes hands and both sides agree on what was settled") {
     CHECK(facts.sni == "a.example");
     CHECK_FALSE(facts.resumed);
     CHECK_FALSE(facts.challenge);
-    CHECK(facts.policy_id == policy()->id());
+    CHECK(*facts.policy_id == policy()->id());
     CHECK(server.seen_name == "a.example");
     CHECK(server.seen.accepts_ecdsa);
     CHECK(server.seen.accepts_rsa);
@@ -285,7 +285,7 @@ TEST_CASE("a handshake waits for its certificate and then goes on") {
     client.server_name("new.example");
     CHECK_FALSE(client.shake(server));
     REQUIRE(server.step);
-    CHECK(**server.step == Step::needs_certificate);
+    CHECK(**server.step == Step::suspended);
     CHECK(server.shake->wanted_name() == "new.example");
     CHECK(server.script->written().empty());
     server.serve(policy(), certificates_for("new.example"));
@@ -421,6 +421,25 @@ TEST_CASE("a ticket resumes its own policy and no other") {
   }
 }
 
+std::string ticket_of(const Ticket& session) {
+  const unsigned char* octets = nullptr;
+  std::size_t size = 0;
+  SSL_SESSION_get0_ticket(session.get(), &octets, &size);
+  return std::string(octets, octets + size);
+}
+
+TEST_CASE("a client that uses each TLS 1.3 ticket once never runs out of them") {
+  const auto with = policy({}, fresh_tickets());
+  Visit last = visit(with, TLS1_3_VERSION, nullptr);
+  for (int i = 0; i < 4; ++i) {
+    Visit next = visit(with, TLS1_3_VERSION, last.next);
+    CHECK(next.resumed);
+    CHECK_FALSE(ticket_of(next.next).empty());
+    CHECK(ticket_of(next.next) != ticket_of(last.next));
+    last = std::move(next);
+  }
+}
+
 TEST_CASE("tickets outlive two rotations of the keys and no more") {
   for (const int version : {TLS1_2_VERSION, TLS1_3_VERSION}) {
     CAPTURE(version);
@@ -479,4 +498,4 @@ TEST_CASE("a policy without ticket keys gives no tickets") {
 }
 
 }  // namespace
-}  // namespace gatehouse::tls::test
+}  // namespace gatehouse::tls::test::server_handshake_test

@@ -3,7 +3,7 @@
 #include "tests/support/fake_clock.hpp"
 #include "tests/support/result.hpp"
 
-namespace gatehouse::tls {
+namespace gatehouse::tls::tickets_test {
 namespace {
 
 using gatehouse::test::FakeClock;
@@ -91,4 +91,4 @@ TEST_CASE("damaged text is refused") {
 }
 
 }  // namespace
-}  // namespace gatehouse::tls
+}  // namespace gatehouse::tls::tickets_test

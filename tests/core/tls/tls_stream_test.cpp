@@ -7,7 +7,7 @@
 #include "tests/core/tls/bench.hpp"
 #include "tests/support/temporary_folder.hpp"
 
-namespace gatehouse::tls::test {
+namespace gatehouse::tls::test::tls_stream_test {
 namespace {
 
 using net::IoState;
@@ -481,4 +481,4 @@ TEST_CASE("megabytes pass over a real socket, both ways at once") {
 }
 
 }  // namespace
-}  // namespace gatehouse::tls::test
+}  // namespace gatehouse::tls::test::tls_stream_test

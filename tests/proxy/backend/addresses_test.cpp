@@ -4,6 +4,8 @@
 
 #include "tests/proxy/forward/bench.hpp"
 
+namespace addresses_test {
+
 using namespace gatehouse;
 using namespace gatehouse::test;
 
@@ -151,3 +153,5 @@ TEST_CASE("a name that leads elsewhere is found out beside the connections that 
   roads.bench.settle();
   CHECK_FALSE(roads.addresses->lead_to(old));
 }
+
+}  // namespace addresses_test

@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+namespace balance_test {
+
 using namespace gatehouse;
 using namespace gatehouse::serve::backend;
 using namespace std::chrono_literals;
@@ -287,3 +289,5 @@ TEST_CASE("a higher priority number waits until all of a lower one are gone, bac
     table[0].tried = false;
   }
 }
+
+}  // namespace balance_test

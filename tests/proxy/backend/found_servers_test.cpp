@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+namespace found_servers_test {
+
 using namespace gatehouse;
 using namespace gatehouse::serve::backend;
 
@@ -134,3 +136,5 @@ TEST_CASE("servers of a service are spoken to as its scheme says") {
   CHECK(clear->servers[0].text == "h2c://x.example:443");
   CHECK(clear->servers[0].identity == "x.example:443 h2c");
 }
+
+}  // namespace found_servers_test

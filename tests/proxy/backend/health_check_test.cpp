@@ -3,6 +3,8 @@
 #include "proxy/control/health.hpp"
 #include "tests/proxy/forward/farm.hpp"
 
+namespace health_check_test {
+
 using namespace gatehouse;
 using namespace gatehouse::test;
 using backend::Pulse;
@@ -147,3 +149,5 @@ TEST_CASE("without checks in the config nobody stays down") {
   checked.follow();
   CHECK_FALSE(checked.down(1));
 }
+
+}  // namespace health_check_test

@@ -7,6 +7,8 @@
 #include "tests/proxy/forward/bench.hpp"
 #include "tests/support/fake_dialer.hpp"
 
+namespace pool_test {
+
 using namespace gatehouse;
 using namespace gatehouse::test;
 
@@ -40,7 +42,7 @@ struct Kept {
     exchange();
     REQUIRE(bench.pool()->idle() == 1);
   }
-  void exchange() { ::exchange(bench, *client, server, 0); }
+  void exchange() { pool_test::exchange(bench, *client, server, 0); }
 };
 
 config::BackendServer named(const std::string& host, std::uint16_t port) {
@@ -296,3 +298,5 @@ TEST_CASE("a server behind a unix socket is reached, and told a Host where the c
   }
   std::filesystem::remove_all(folder);
 }
+
+}  // namespace pool_test

@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+namespace sticky_test {
+
 using namespace gatehouse;
 using namespace gatehouse::serve::backend;
 
@@ -31,3 +33,5 @@ TEST_CASE("a cookie is found wherever it stands") {
   CHECK_FALSE(cookie_value(fields, "PIN"));
   CHECK_FALSE(cookie_value(fields, "c"));
 }
+
+}  // namespace sticky_test

@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+namespace vitals_test {
+
 using namespace gatehouse;
 using namespace gatehouse::serve::backend;
 using namespace std::chrono_literals;
@@ -83,3 +85,5 @@ TEST_CASE("no more slots are given than there are") {
   CHECK(vitals.take_slot(2));
   CHECK(vitals.slots() == 2);
 }
+
+}  // namespace vitals_test

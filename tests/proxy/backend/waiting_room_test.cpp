@@ -7,6 +7,8 @@
 #include "core/net/crew.hpp"
 #include "tests/support/fake_clock.hpp"
 
+namespace waiting_room_test {
+
 using namespace gatehouse;
 using namespace gatehouse::serve::backend;
 using gatehouse::test::FakeClock;
@@ -105,3 +107,5 @@ TEST_CASE("a bell outlives rooms that hung themselves in") {
   floor.settle();
   CHECK(floor.told.empty());
 }
+
+}  // namespace waiting_room_test

@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+namespace admin_rules_test {
+
 using namespace gatehouse::control;
 
 namespace {
@@ -92,3 +94,5 @@ TEST_CASE("on the unix socket its mode is the guard") {
   request.host = "gatehouse";
   CHECK_FALSE(refuse(AdminDoor{}, request));
 }
+
+}  // namespace admin_rules_test

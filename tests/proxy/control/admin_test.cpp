@@ -11,6 +11,8 @@
 #include "proxy/control/table.hpp"
 #include "tests/support/temporary_folder.hpp"
 
+namespace admin_test {
+
 using namespace gatehouse;
 using namespace gatehouse::control;
 using nlohmann::json;
@@ -159,3 +161,5 @@ TEST_CASE("a table pads its columns and escapes what came from outside") {
         "b          \\x1b[31m\n"
         "-          x\n");
 }
+
+}  // namespace admin_test

@@ -13,6 +13,8 @@
 #include "tests/support/fake_outlet.hpp"
 #include "tests/support/temporary_folder.hpp"
 
+namespace certificates_test {
+
 using namespace gatehouse;
 using namespace gatehouse::control;
 
@@ -130,3 +132,5 @@ TEST_CASE("an issuer that only brings its binding is where the built-in CA of it
   CHECK_FALSE(ca_settings(config, "own").has_value());
   CHECK_FALSE(ca_settings(config, "buypass").has_value());
 }
+
+}  // namespace certificates_test

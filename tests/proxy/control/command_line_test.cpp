@@ -2,6 +2,8 @@
 
 #include "proxy/control/cli.hpp"
 
+namespace command_line_test {
+
 using namespace gatehouse::control;
 using Command = Invocation::Command;
 
@@ -98,3 +100,5 @@ TEST_CASE("wrong usage is told and ends with status 2") {
   CHECK(refused({"run", "extra"}).status == 2);
   CHECK(refused({"hash-password", "--algorithm", "md5"}).status == 2);
 }
+
+}  // namespace command_line_test

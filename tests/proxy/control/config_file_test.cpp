@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+namespace config_file_test {
+
 using namespace gatehouse;
 using control::find_config;
 using control::proxy_config;
@@ -72,3 +74,5 @@ TEST_CASE("proxy refuses what it cannot mean") {
   CHECK_FALSE(proxy_config({"no host", "http://localhost", false}).has_value());
   CHECK_FALSE(proxy_config({"a\"]\n", "http://localhost", false}).has_value());
 }
+
+}  // namespace config_file_test

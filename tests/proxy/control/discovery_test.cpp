@@ -7,6 +7,8 @@
 
 #include "tests/support/fake_clock.hpp"
 
+namespace discovery_test {
+
 using namespace gatehouse;
 using namespace gatehouse::test;
 using namespace std::chrono_literals;
@@ -189,3 +191,5 @@ TEST_CASE("a reload asks for what is new only, and forgets what it no longer nam
   bench.advance(30s);
   CHECK(bench.resolver.asked == 3);  // of those the one that is left
 }
+
+}  // namespace discovery_test

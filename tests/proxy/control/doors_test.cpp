@@ -14,6 +14,8 @@
 #include "proxy/control/unix_door.hpp"
 #include "tests/support/temporary_folder.hpp"
 
+namespace doors_test {
+
 using namespace gatehouse;
 using namespace gatehouse::control;
 using test::TemporaryFolder;
@@ -178,3 +180,5 @@ TEST_CASE("an account that does not exist is told by its name") {
   CHECK(nobody.error().fault() == Fault::not_found);
   CHECK(find_account("root")->uid == 0);
 }
+
+}  // namespace doors_test

@@ -6,6 +6,8 @@
 #include <cstring>
 #include <memory>
 
+namespace password_test {
+
 using namespace gatehouse;
 using control::HashAlgorithm;
 
@@ -53,3 +55,5 @@ TEST_CASE("an empty password and one with a NUL are refused") {
   CHECK_FALSE(control::hash_password("", HashAlgorithm::bcrypt).has_value());
   CHECK_FALSE(control::hash_password(std::string("a\0b", 3), HashAlgorithm::bcrypt).has_value());
 }
+
+}  // namespace password_test

@@ -10,6 +10,8 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+namespace program_test {
+
 using namespace gatehouse::test;
 using nlohmann::json;
 
@@ -293,3 +295,5 @@ TEST_CASE("a start that cannot be says why and ends with 1") {
     CHECK(contains(ended.err, "no such user"));
   }
 }
+
+}  // namespace program_test

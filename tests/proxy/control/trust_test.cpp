@@ -10,6 +10,8 @@
 #include "tests/support/result.hpp"
 #include "tests/support/temporary_folder.hpp"
 
+namespace trust_test {
+
 using namespace gatehouse;
 using namespace gatehouse::control;
 using gatehouse::test::TemporaryFolder;
@@ -130,3 +132,5 @@ TEST_CASE("the internal CA's root is looked for where it is kept") {
   CHECK(other_file.error().detail() ==
         folder.path() + "/internal-ca/root.pem: this is no certificate");
 }
+
+}  // namespace trust_test

@@ -2,6 +2,8 @@
 
 #include "tests/proxy/forward/pair.hpp"
 
+namespace answer_test {
+
 using namespace gatehouse;
 using namespace gatehouse::test;
 
@@ -144,3 +146,5 @@ TEST_CASE("a server that only ever sends interim answers is cut off") {
   pair.at_server().send(flood);
   CHECK(pair.answer().starts_with("HTTP/1.1 502 "));
 }
+
+}  // namespace answer_test

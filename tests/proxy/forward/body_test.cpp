@@ -2,6 +2,8 @@
 
 #include "tests/proxy/forward/pair.hpp"
 
+namespace body_test {
+
 using namespace gatehouse;
 using namespace gatehouse::test;
 
@@ -176,3 +178,5 @@ TEST_CASE("a client that breaks off its upload leaves the server with a broken r
   pair.bench.until([&] { return pair.bench.outcomes.size() == 1; });
   CHECK(pair.bench.pool()->idle() == 0);
 }
+
+}  // namespace body_test

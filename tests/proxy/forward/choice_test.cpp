@@ -2,6 +2,8 @@
 
 #include "tests/proxy/forward/farm.hpp"
 
+namespace choice_test {
+
 using namespace gatehouse;
 using namespace gatehouse::test;
 
@@ -291,3 +293,5 @@ TEST_CASE(
   CHECK(in_the_end > 38);
   CHECK(in_the_end < 62);
 }
+
+}  // namespace choice_test

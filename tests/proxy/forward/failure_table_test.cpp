@@ -4,6 +4,8 @@
 
 #include <vector>
 
+namespace failure_table_test {
+
 using namespace gatehouse;
 using namespace gatehouse::serve;
 using Retry = Remedy::Retry;
@@ -233,3 +235,5 @@ TEST_CASE("methods are idempotent by RFC 9110 and in capitals only") {
     CHECK_FALSE(is_idempotent(method));
   }
 }
+
+}  // namespace failure_table_test

@@ -2,6 +2,8 @@
 
 #include "tests/proxy/forward/pair.hpp"
 
+namespace forward_test {
+
 using namespace gatehouse;
 using namespace gatehouse::test;
 
@@ -115,3 +117,5 @@ TEST_CASE("a client that has only ended its sending side still gets its answer")
   pair.at_server().send(ok);
   CHECK(pair.answer().starts_with("HTTP/1.1 200 "));
 }
+
+}  // namespace forward_test

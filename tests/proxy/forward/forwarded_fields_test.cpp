@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+namespace forwarded_fields_test {
+
 using namespace gatehouse;
 using namespace gatehouse::serve;
 using boost::asio::ip::make_address;
@@ -157,3 +159,5 @@ TEST_CASE("our name is counted in Via, whatever stands around it") {
                              {"via", "1.1 gatehouse"}})) == 3);
   CHECK(times_in_via(fields({{"Via", "1.1 gatehouse.example, gatehouse"}})) == 0);
 }
+
+}  // namespace forwarded_fields_test

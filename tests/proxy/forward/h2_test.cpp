@@ -1,6 +1,8 @@
 #include "tests/proxy/forward/bench.hpp"
 #include "tests/support/h2_peer.hpp"
 
+namespace h2_test {
+
 using namespace gatehouse;
 using namespace gatehouse::test;
 
@@ -311,3 +313,5 @@ TEST_CASE("a stream that its client does not read stalls no other") {
   bench.until([&] { return fast->received.ends_with("quick\r\n0\r\n\r\n"); });
   bench.forget();
 }
+
+}  // namespace h2_test

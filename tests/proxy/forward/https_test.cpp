@@ -9,6 +9,8 @@
 #include "tests/support/test_certificates.hpp"
 #include "tests/support/tls_server.hpp"
 
+namespace https_test {
+
 using namespace gatehouse;
 using namespace gatehouse::test;
 using asio::ip::tcp;
@@ -223,3 +225,5 @@ TEST_CASE("a server that speaks plain HTTP where TLS is due is a 502") {
   CHECK(secure.bench.outcomes[0].error.find("wrong version number") != std::string::npos);
   secure.bench.forget();
 }
+
+}  // namespace https_test

@@ -3,6 +3,8 @@
 #include "core/net/proxy_header.hpp"
 #include "tests/proxy/forward/pair.hpp"
 
+namespace introduction_test {
+
 using namespace gatehouse;
 using namespace gatehouse::test;
 
@@ -91,3 +93,5 @@ TEST_CASE("connections of before are not used once the server wants to be told")
   pair.at_server(1).send(ok);
   CHECK(pair.answer().starts_with("HTTP/1.1 200 "));
 }
+
+}  // namespace introduction_test

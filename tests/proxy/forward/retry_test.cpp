@@ -2,6 +2,8 @@
 
 #include "tests/proxy/forward/pair.hpp"
 
+namespace retry_test {
+
 using namespace gatehouse;
 using namespace gatehouse::test;
 
@@ -145,3 +147,5 @@ TEST_CASE("a server that does not answer in time makes a 504") {
   CHECK(pair.answer().starts_with("HTTP/1.1 504 "));
   pair.bench.until([&] { return pair.at_server().ended(); });
 }
+
+}  // namespace retry_test

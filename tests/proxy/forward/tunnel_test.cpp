@@ -2,6 +2,8 @@
 
 #include "tests/proxy/forward/pair.hpp"
 
+namespace tunnel_test {
+
 using namespace gatehouse;
 using namespace gatehouse::test;
 
@@ -196,3 +198,5 @@ TEST_CASE("a tunnel reads one side no faster than the other takes it") {
   chat.client->read_again();
   chat.bench.until([&] { return chat.client->received.size() == whole; });
 }
+
+}  // namespace tunnel_test

@@ -8,6 +8,8 @@
 #include "tests/support/temporary_folder.hpp"
 #include "tests/support/test_certificates.hpp"
 
+namespace admission_test {
+
 using namespace gatehouse;
 using namespace gatehouse::serve::test;
 using config::TlsMode;
@@ -212,3 +214,5 @@ TEST_CASE("a listener that a reload took away serves nothing more") {
   CHECK(admission.status == 404);
   CHECK(admission.last);
 }
+
+}  // namespace admission_test

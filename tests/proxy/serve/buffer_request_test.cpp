@@ -4,6 +4,8 @@
 #include "tests/proxy/serve/answers.hpp"
 #include "tests/proxy/serve/bench.hpp"
 
+namespace buffer_request_test {
+
 using namespace gatehouse;
 using namespace gatehouse::serve;
 using namespace std::chrono_literals;
@@ -164,3 +166,5 @@ TEST_CASE("a client that waits to be told to go on is told when its body is read
   site.send("1234");
   CHECK(server->written().ends_with("\r\n\r\n1234"));
 }
+
+}  // namespace buffer_request_test

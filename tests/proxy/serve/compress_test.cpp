@@ -6,6 +6,8 @@
 #include "tests/proxy/serve/bench.hpp"
 #include "tests/support/decode.hpp"
 
+namespace compress_test {
+
 using namespace gatehouse;
 using namespace gatehouse::serve;
 using gatehouse::test::body_in;
@@ -228,3 +230,5 @@ TEST_CASE("past the encoders that a worker lends, answers go out as they are") {
   CHECK(field_of(answer, "Vary") == "Accept-Encoding");
   CHECK(body_in(answer) == long_text);
 }
+
+}  // namespace compress_test

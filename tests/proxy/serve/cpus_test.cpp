@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+namespace cpus_test {
+
 using gatehouse::serve::cpus_of_quota;
 
 TEST_CASE("a quota counts as so many CPUs, rounded up") {
@@ -20,3 +22,5 @@ TEST_CASE("no quota, or one that cannot be read, limits nothing") {
 }
 
 TEST_CASE("there is always a CPU to serve on") { CHECK(gatehouse::serve::available_cpus() >= 1); }
+
+}  // namespace cpus_test

@@ -7,6 +7,8 @@
 #include "proxy/serve/access_ring.hpp"
 #include "tests/proxy/serve/bench.hpp"
 
+namespace cut_test {
+
 using namespace gatehouse;
 using namespace gatehouse::serve::test;
 using namespace std::chrono_literals;
@@ -164,7 +166,7 @@ TEST_CASE("a certificate that comes after its handshake was cut is no trouble") 
 TEST_CASE("a request that is cut leaves its line in the log, and its connection takes no other") {
   Bench bench(house());
   const auto bell = std::make_shared<serve::AccessRing::Bell>();
-  bench.worker->access = std::make_shared<serve::AccessRing>(bell, "key", 8);
+  bench.worker->access = std::make_shared<serve::AccessRing>(bell, "key");
   std::string status;
   SUBCASE("before its answer") { bench.dialer.hang(); }
   SUBCASE("within it") {
@@ -185,7 +187,7 @@ TEST_CASE("a request that is cut leaves its line in the log, and its connection 
 TEST_CASE("an idle tunnel holds no buffer, and its line in the log tells all the same who it was") {
   Bench bench(house());
   const auto bell = std::make_shared<serve::AccessRing::Bell>();
-  bench.worker->access = std::make_shared<serve::AccessRing>(bell, "key", 8);
+  bench.worker->access = std::make_shared<serve::AccessRing>(bell, "key");
   const auto server = bench.dialer.lead();
   server->send(switched);
   const auto client = bench.connect();
@@ -236,3 +238,5 @@ TEST_CASE("a tunnel goes on when its connection is retired, until it is cut") {
   CHECK(client->closed());
   CHECK(server->closed());
 }
+
+}  // namespace cut_test

@@ -14,6 +14,8 @@
 
 #include "tests/support/temporary_folder.hpp"
 
+namespace file_search_test {
+
 using namespace gatehouse;
 using namespace gatehouse::serve;
 using gatehouse::test::TemporaryFolder;
@@ -247,3 +249,5 @@ TEST_CASE("another folder in the root's place counts from the next request on") 
   fs::rename(tree.folder / "new", tree.folder / "current");
   CHECK(content(find_file(search, Patience::wait)) == "new front");
 }
+
+}  // namespace file_search_test

@@ -10,6 +10,8 @@
 #include "tests/proxy/serve/bench.hpp"
 #include "tests/support/temporary_folder.hpp"
 
+namespace files_test {
+
 using namespace gatehouse;
 using namespace gatehouse::serve;
 using gatehouse::test::body_in;
@@ -269,3 +271,5 @@ TEST_CASE("a big file arrives whole, also where cold parts are read elsewhere") 
   CHECK((body_in(site.ask("GET /big.txt", "Range: bytes=100000-2999999\r\n")) ==
          whole.substr(100'000, 2'900'000)));
 }
+
+}  // namespace files_test

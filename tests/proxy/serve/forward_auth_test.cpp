@@ -5,6 +5,8 @@
 #include "tests/proxy/serve/answers.hpp"
 #include "tests/proxy/serve/bench.hpp"
 
+namespace forward_auth_test {
+
 using namespace gatehouse;
 using namespace gatehouse::serve;
 using namespace std::chrono_literals;
@@ -219,3 +221,5 @@ TEST_CASE("an authority that cannot be asked lets nobody through") {
     CHECK(status_of(site.authority_says("HTTP/1.1 304 Not Modified\r\n\r\n")) == 502);
   }
 }
+
+}  // namespace forward_auth_test

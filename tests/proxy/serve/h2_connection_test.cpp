@@ -6,6 +6,8 @@
 #include "tests/proxy/serve/bench.hpp"
 #include "tests/support/h2_peer.hpp"
 
+namespace h2_connection_test {
+
 using namespace gatehouse;
 using namespace gatehouse::serve::test;
 using namespace std::chrono_literals;
@@ -267,3 +269,5 @@ TEST_CASE("gRPC learns of our own failures in its own words") {
   client.send(h2::request(3, web));
   CHECK(client.reply(3).status() == 404);
 }
+
+}  // namespace h2_connection_test

@@ -9,6 +9,8 @@
 #include "tests/proxy/serve/bench.hpp"
 #include "tests/support/temporary_folder.hpp"
 
+namespace handlers_test {
+
 using namespace gatehouse;
 using namespace gatehouse::serve::test;
 using namespace std::chrono_literals;
@@ -340,3 +342,5 @@ TEST_CASE("a path that servers may read as another route's is refused, others go
     if (row.body) CHECK(answer.ends_with(row.body));
   }
 }
+
+}  // namespace handlers_test

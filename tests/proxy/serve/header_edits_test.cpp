@@ -10,6 +10,8 @@
 #include "tests/support/result.hpp"
 #include "tests/support/temporary_folder.hpp"
 
+namespace header_edits_test {
+
 using namespace gatehouse;
 using serve::HeaderEdits;
 
@@ -103,3 +105,5 @@ TEST_CASE("an error page for a status goes before one for a range, and each file
   const std::string large = file("large", std::string(config::most_error_page_bytes + 1, 'x'));
   CHECK_FALSE(serve::ErrorPages::load({{"500", large}}, read));
 }
+
+}  // namespace header_edits_test

@@ -14,6 +14,8 @@
 #include "tests/proxy/serve/bench.hpp"
 #include "tests/support/raw_socket.hpp"
 
+namespace listener_test {
+
 using namespace gatehouse;
 using namespace gatehouse::serve::test;
 using namespace std::chrono_literals;
@@ -263,6 +265,38 @@ TEST_CASE("a drain waits for nobody when nobody is there, and cuts who outstays 
   CHECK(house.run(house.listeners.drain(house.clock, house.clock.steady() + 10s)) == 0);
 }
 
+TEST_CASE("connections that rest keep what is known of them, and go with the others") {
+  auto config = echo_config();
+  config.server.proxy_protocol = true;
+  config.server.trusted_proxies = {"127.0.0.0/8"};
+  auto house = std::make_unique<House>();
+  house->serve(config);
+  Client client(house->port("plain"));
+  client.send("PROXY TCP4 192.0.2.10 198.51.100.7 51234 80\r\n" + std::string(request));
+  client.hear(page_end);
+  const auto wait_until_all_rest = [&] {
+    std::size_t tasks = 1;
+    while (tasks > 0) {
+      tasks = 0;
+      const Workers::Job count = [&](serve::Worker& worker) { tasks += worker.clients.size(); };
+      house->run(house->workers.on_each(count));
+    }
+  };
+  wait_until_all_rest();
+  CHECK(house->run(house->workers.counters()).idle == 1);
+  client.send(request);
+  CHECK(holds(client.hear(page_end), "client: 192.0.2.10\n"));
+  wait_until_all_rest();
+  SUBCASE("at a stop") { house.reset(); }
+  SUBCASE("at the end of a drain") {
+    CHECK(house->run(house->listeners.drain(house->clock, house->clock.steady())) == 1);
+  }
+  SUBCASE("when a drain gives them time") {
+    CHECK(house->run(house->listeners.drain(house->clock, house->clock.steady() + 10s)) == 0);
+  }
+  CHECK(client.hear("").empty());
+}
+
 TEST_CASE("a worker without descriptors pauses, and accepts again once it has some") {
   Bench bench(echo_config());
   net::ListenAddress where;
@@ -350,3 +384,5 @@ TEST_CASE("past max_connections clients wait in the kernel's queue until others 
   CHECK(bench.worker->counters.connections == 4);
   bench.worker->listening->remove_all();
 }
+
+}  // namespace listener_test

@@ -4,6 +4,8 @@
 
 #include <string>
 
+namespace media_types_test {
+
 using namespace gatehouse::serve;
 
 TEST_CASE("a file's type is told by its ending, in capitals too") {
@@ -36,3 +38,5 @@ TEST_CASE("text is what is written as text, whatever it is called") {
     CHECK_FALSE(is_text(type));
   }
 }
+
+}  // namespace media_types_test

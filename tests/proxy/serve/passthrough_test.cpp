@@ -10,6 +10,8 @@
 #include "tests/proxy/serve/bench.hpp"
 #include "tests/support/client_hello.hpp"
 
+namespace passthrough_test {
+
 using namespace gatehouse;
 using namespace gatehouse::serve::test;
 using namespace gatehouse::test;
@@ -332,7 +334,7 @@ TEST_CASE("a request for such a name over another site's connection is 421") {
 TEST_CASE("a connection that was passed through leaves one line in the access log") {
   PassBench bench;
   const auto bell = std::make_shared<serve::AccessRing::Bell>();
-  bench.worker->access = std::make_shared<serve::AccessRing>(bell, "key", 4);
+  bench.worker->access = std::make_shared<serve::AccessRing>(bell, "key");
   const auto server = bench.dialer.lead();
   const auto client = bench.connect("tls");
   bench.ask(client, hello);
@@ -355,3 +357,5 @@ TEST_CASE("a connection that was passed through leaves one line in the access lo
   CHECK(line["client_ip"] == "192.0.2.7");
   CHECK(line["error"] == "");
 }
+
+}  // namespace passthrough_test

@@ -4,6 +4,8 @@
 
 #include "tests/support/result.hpp"
 
+namespace path_edits_test {
+
 using namespace gatehouse;
 using serve::PathEdits;
 using serve::Target;
@@ -76,3 +78,5 @@ TEST_CASE("pieces that a rewrite joins make no dot segments and no escapes") {
   CHECK(edited({.match = "^/a([^/]*)/b([^/]*)/", .to = "/up/$1$2/"}, "/a./b./x") == "/x");
   CHECK(edited({.match = "^/a(.)/b(.*)$", .to = "/%$1$2"}, "/a6/b1/x") == "/a/x");
 }
+
+}  // namespace path_edits_test

@@ -7,6 +7,8 @@
 #include <thread>
 #include <vector>
 
+namespace rate_table_test {
+
 using namespace gatehouse;
 using namespace std::chrono_literals;
 using serve::Pace;
@@ -90,3 +92,5 @@ TEST_CASE("workers together let no more pass than one alone") {
   for (std::thread& worker : workers) worker.join();
   CHECK(admitted == 1000);
 }
+
+}  // namespace rate_table_test

@@ -6,6 +6,8 @@
 
 #include "proxy/serve/matchers.hpp"
 
+namespace request_path_test {
+
 using gatehouse::serve::OtherReadings;
 using gatehouse::serve::PathPattern;
 using gatehouse::serve::RequestPath;
@@ -129,3 +131,5 @@ TEST_CASE("a long path that is not sure is not tried in all its readings") {
   CHECK_FALSE(RequestPath::of("/" + std::string(5000, 'a') + "%20x", room).unreadable);
   CHECK_FALSE(RequestPath::of("/" + std::string(4000, 'a') + ";x", room).unreadable);
 }
+
+}  // namespace request_path_test

@@ -9,6 +9,8 @@
 #include "proxy/serve/snapshot.hpp"
 #include "tests/support/result.hpp"
 
+namespace route_test {
+
 using namespace gatehouse;
 using serve::Template;
 
@@ -236,3 +238,5 @@ TEST_CASE("a redirect that begins with the path cannot be turned to another host
   CHECK(location("/\\other.example/") == "/other.example/index");
   CHECK(location("///") == "/index");
 }
+
+}  // namespace route_test

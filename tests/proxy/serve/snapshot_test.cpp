@@ -4,6 +4,8 @@
 
 #include "tests/proxy/serve/bench.hpp"
 
+namespace snapshot_test {
+
 using namespace gatehouse;
 using namespace gatehouse::serve::test;
 using config::TlsMode;
@@ -131,3 +133,5 @@ TEST_CASE("trusted proxies are blocks, addresses, or all private ones") {
   CHECK_FALSE(trusts("198.51.101.1"));
   CHECK_FALSE(trusts("2001:db8::2"));
 }
+
+}  // namespace snapshot_test

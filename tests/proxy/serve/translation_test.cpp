@@ -6,6 +6,8 @@
 #include "tests/proxy/serve/bench.hpp"
 #include "tests/support/h2_peer.hpp"
 
+namespace translation_test {
+
 using namespace gatehouse;
 using namespace gatehouse::serve::test;
 using namespace std::chrono_literals;
@@ -251,3 +253,5 @@ TEST_CASE("an HTTP/1.1 answer reaches an HTTP/2 client as one of its own") {
     CHECK(reply.status() == 502);
   }
 }
+
+}  // namespace translation_test

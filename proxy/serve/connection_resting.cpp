@@ -1,0 +1,36 @@
+// An HTTP/1 connection between requests, when it has waited for a while: no coroutine, no frames.
+
+#include "proxy/serve/detail/connection.hpp"
+
+namespace gatehouse::serve::detail {
+
+/// From here on its stream has it. Nobody needs to know of it otherwise: it keeps its place among
+/// the live connections, and ends when its stream is closed.
+void Connection::lay_to_rest(std::unique_ptr<Connection> connection) {
+  connection->place_.requests(connection.get());
+  net::Stream& stream = *connection->stream_;
+  stream.rest(std::move(connection));
+}
+
+void Connection::wake(std::unique_ptr<net::Sleeper> self, Woken why) {
+  place_.requests(nullptr);
+  switch (why) {
+    case Woken::ready:
+      static_cast<void>(self.release());
+      worker_.clients.add(serve(std::unique_ptr<Connection>(this)));
+      break;
+    case Woken::overdue:
+      stream_->shutdown_write();
+      break;
+    case Woken::closed:
+      break;
+  }
+}
+
+/// As H1ServerConnection does it while it waits.
+void Connection::drain() {
+  rest_.until = worker_.clock.steady() + http::H1ServerConnection::drain_grace;
+  stream_->deadline(net::Want::read, rest_.until);
+}
+
+}  // namespace gatehouse::serve::detail
