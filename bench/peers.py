@@ -137,6 +137,7 @@ http = ["127.0.0.1:{self.http}"]
 https = ["127.0.0.1:{self.https}"]
 workers = {options.get("workers", 1)}
 data_dir = "{self.folder}/data"
+timeouts.idle = "300s"
 [log]
 level = "warn"
 {access}
@@ -311,6 +312,26 @@ http://:{self.http} {{
 """)
         home = {"HOME": self.folder, "GOMAXPROCS": str(options.get("workers", 1))}
         return [self.binary, "run", "--config", config, "--adapter", "caddyfile"], home
+
+
+class Floor(Peer):
+    """No proxy, but what none gets below: see floor/forward.cpp. One certificate, HTTP/1.1."""
+    name = "floor"
+    source = "forward"
+
+    def prepare(self, backend, certificates, options):
+        _, cert, key = certificates[0]
+        return [self.binary, str(self.http), str(self.https), str(backend), cert, key], {}
+
+
+class HandshakeFloor(Peer):
+    """The least that a TLS server can do: see floor/handshake.cpp."""
+    name = "floor"
+    source = "handshake"
+
+    def prepare(self, backend, certificates, options):
+        _, cert, key = certificates[0]
+        return [self.binary, str(self.https), cert, key], {}
 
 
 PEERS = {peer.name: peer for peer in (Gatehouse, Nginx, Haproxy, Caddy)}

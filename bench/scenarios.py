@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from measure import pinned, run
 from on_demand import on_demand
-from peers import most_connections
+from peers import Floor, HandshakeFloor, most_connections
 from row import Row
 from scene import LOAD_CPU
 
@@ -20,6 +20,7 @@ class Bench:
     def __init__(self, scene, peers, backend, rounds, scale):
         self.scene, self.backend, self.rounds, self.scale = scene, backend, rounds, scale
         self.peers = peers  # name -> a function that makes one
+        self.floor = None  # makes one of the minimal programs
 
     def started(self, certificates, options=None, only=None):
         running = [make() for name, make in self.peers.items() if only is None or name in only]
@@ -64,12 +65,14 @@ class Bench:
 def small_requests(bench):
     certificates = [bench.scene.certificate("localhost")]
     running = bench.started(certificates)
+    floor = bench.floor(Floor)
+    floor.start(bench.backend.port, certificates)
     for key, title, words, count in (
             ("a", "https h1, 1 KiB, 64 connections", ["--h1", "-c", 64], 60000),
             ("b", "https h2, 1 KiB, 8 connections × 32 streams", ["-c", 8, "-m", 32], 60000),
             ("h", "plain h1, 1 KiB, 64 connections", ["--h1", "-c", 64, "--plain"], 80000)):
         row = Row(key, title, "CPU µs per request", 0.80)
-        bench.load(row, running, "/1k", bench.requests(count), words)
+        bench.load(row, running + [floor] if "--h1" in words else running, "/1k", bench.requests(count), words)
         if key != "h":
             protocol = words[:1] if key == "a" else []
             for peer in running:
@@ -78,7 +81,7 @@ def small_requests(bench):
                 row.errors[peer.name] += failed
                 row.latency[peer.name] = (taken[len(taken) // 2], taken[len(taken) * 99 // 100])
         yield row
-    bench.stop(running)
+    bench.stop([*running, floor])
 
 
 def big_bodies(bench):
@@ -99,7 +102,10 @@ def handshakes(bench):
     for title, kind, mode in (("full TLS 1.3 handshake, ECDSA P-256", "p256", "full"),
                               ("resumed TLS 1.3 handshake", "p256", "resumed"),
                               ("full TLS 1.3 handshake, RSA-2048", "rsa2048", "full")):
-        running = bench.started([bench.scene.certificate("localhost", kind)])
+        certificates = [bench.scene.certificate("localhost", kind)]
+        floor = bench.floor(HandshakeFloor)
+        running = [*bench.started(certificates), floor]
+        floor.start(bench.backend.port, certificates)
         row = Row("c", title, "CPU µs per handshake", 0.85)
         for _ in range(bench.rounds):
             for peer in running:
