@@ -52,15 +52,12 @@ class Renewal(CaCase):
         for t in threads:
             t.start()
         try:
-            wait_for(lambda: len(serials) >= 4 or failures, "three renewals", 120)
+            wait_for(lambda: len(serials) >= 4 and min(counts) > 20 or failures, "three renewals under load", 120)
         finally:
             stop.set()
             for t in threads:
                 t.join()
         self.assertEqual(failures, [])
-        self.assertGreaterEqual(len(serials), 4)
-        self.assertGreater(counts[0], 20)
-        self.assertGreater(counts[1], 20)
 
 
 if __name__ == "__main__":
