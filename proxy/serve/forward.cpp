@@ -50,9 +50,9 @@ awaitable<Result<void>> Journey::attempt() {
   progress_ = Progress::connecting;
   nothing_written_ = true;
   answer_ = 0;
-  ++facts_.attempts;
   std::optional<Lease> held;
   if (std::exchange(dial_same_, false)) {
+    ++facts_.attempts;
     // After a stale one only a new one to the same server will do: others in its pool are as old.
     auto dialled = co_await dial();
     if (!dialled) co_return dialled.error();
@@ -103,6 +103,7 @@ std::optional<Lease> Journey::idle_lease(backend::Choice choice) {
   slot_ = std::move(choice.slot);
   probe_ = choice.probe;
   facts_.server = pool_->server().text;
+  ++facts_.attempts;
   return Pool::take_idle(pool_, need());
 }
 
