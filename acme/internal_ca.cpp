@@ -106,8 +106,10 @@ Result<tls::PrivateKey> InternalCa::Vault::root_key() {
 Result<void> InternalCa::Vault::make_root() {
   auto key = root_key();
   if (!key) return key.error();
+  const auto installation = store_->instance_id();
+  if (!installation) return installation.error();
   const Wall now = clock_.wall();
-  auto root = Authority::make_root("Gatehouse Internal Root " + store_->instance_id().substr(0, 8),
+  auto root = Authority::make_root("Gatehouse Internal Root " + installation->substr(0, 8),
                                    std::move(*key), {now - backdate, now + root_life});
   if (!root) return root.error();
   auto saved = save("root", *root);

@@ -76,9 +76,9 @@ Result<std::shared_ptr<FileStore>> FileStore::open_as(std::string owner, std::st
   return store;
 }
 
-Result<void> FileStore::prepare() {
-  auto made = files_.make_directories(data_dir_);
-  if (!made) return made.error();
+Result<void> FileStore::prepare() { return files_.make_directories(data_dir_); }
+
+Result<std::string> FileStore::instance_id() {
   const std::string path = at("instance.id");
   auto id = files_.read(path);
   if (!id && missing(id.error())) {
@@ -88,9 +88,8 @@ Result<void> FileStore::prepare() {
     id = files_.read(path);
   }
   if (!id) return id.error();
-  instance_id_ = *id;
-  while (!instance_id_.empty() && instance_id_.back() == '\n') instance_id_.pop_back();
-  return {};
+  while (!id->empty() && id->back() == '\n') id->pop_back();
+  return id;
 }
 
 Result<std::string> FileStore::sealed(const std::string& about, std::string_view pem) {

@@ -22,7 +22,7 @@ namespace gatehouse::acme {
 /// still there, and whoever finds a next/ finishes the move.
 class FileStore final : public Storage {
  public:
-  /// Makes `data_dir` and instance.id where they are missing. `encryption_key` is empty or 32
+  /// Makes `data_dir` where it is missing. `encryption_key` is empty or 32
   /// octets in base64.
   static Result<std::shared_ptr<FileStore>> open(std::string data_dir,
                                                  std::string_view encryption_key,
@@ -70,8 +70,9 @@ class FileStore final : public Storage {
   Result<void> save_key(const std::string& path, std::string_view pem);
 
   const std::string& data_dir() const { return data_dir_; }
-  /// Names this installation for life: 32 hex digits.
-  const std::string& instance_id() const { return instance_id_; }
+  /// Names this installation for life: 32 hex digits. Made when it is first asked for: a start
+  /// does not wait for a disk that nothing needs yet.
+  Result<std::string> instance_id();
 
  private:
   FileStore(std::string data_dir, std::string encryption_key, FileSystem& system, Clock& clock,
@@ -91,7 +92,6 @@ class FileStore final : public Storage {
   std::string encryption_key_;  // 32 octets, or empty
   PrivateFiles files_;
   LeaseFiles leases_;
-  std::string instance_id_;
 };
 
 /// The folder of a host: `*` as `_wildcard`, ':' as '-'; names too long for a file name are cut and

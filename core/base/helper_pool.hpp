@@ -4,6 +4,7 @@
 #include <boost/asio/strand.hpp>
 #include <boost/asio/thread_pool.hpp>
 #include <cstdint>
+#include <mutex>
 #include <optional>
 
 #include "core/base/asio.hpp"
@@ -12,14 +13,18 @@
 namespace gatehouse {
 
 /// A few threads for what blocks or burns: key generation, fsync, file reads, the system resolver.
-/// Outlives everything that uses it; its destructor waits for work under way.
+/// They are started for the first job. Outlives everything that uses it; its destructor waits for
+/// work under way.
 class HelperPool {
  public:
   enum class Urgency : std::uint8_t {
     normal,
     gives_way,  // to the threads that serve; see give_way()
   };
-  explicit HelperPool(std::size_t threads, Urgency urgency = Urgency::normal);
+  explicit HelperPool(std::size_t threads, Urgency urgency = Urgency::normal)
+      : threads_(threads), urgency_(urgency) {}
+  HelperPool(const HelperPool&) = delete;
+  HelperPool& operator=(const HelperPool&) = delete;
   ~HelperPool() { join(); }
 
   /// Runs `job` (copyable or movable, captures by value) on a helper and resumes the caller where
@@ -29,7 +34,7 @@ class HelperPool {
   template <class Job>
   awaitable<std::invoke_result_t<Job&>> run(Job job) {
     auto work = call(std::move(job));
-    co_return co_await run_elsewhere(pool_->get_executor(), std::move(work));
+    co_return co_await run_elsewhere(executor(), std::move(work));
   }
 
   /// The same for what burns long, after everything else in that lane (modulo their number): short
@@ -37,13 +42,13 @@ class HelperPool {
   template <class Job>
   awaitable<std::invoke_result_t<Job&>> run_in_lane(std::size_t lane, Job job) {
     auto work = call(std::move(job));
-    co_return co_await run_elsewhere(*lanes_[lane % lanes_.size()], std::move(work));
+    co_return co_await run_elsewhere(this->lane(lane), std::move(work));
   }
 
   /// Waits until all work is done and the threads have ended; nothing is run after that.
-  void join() { pool_->join(); }
+  void join();
 
-  asio::thread_pool::executor_type executor() { return pool_->get_executor(); }
+  asio::thread_pool::executor_type executor() { return started().get_executor(); }
 
  private:
   template <class Job>
@@ -52,8 +57,18 @@ class HelperPool {
   }
 
   using Lane = asio::strand<asio::thread_pool::executor_type>;
-  std::optional<asio::thread_pool> pool_;     // never empty
-  std::array<std::optional<Lane>, 2> lanes_;  // nor these
+  asio::thread_pool& started();
+  Lane lane(std::size_t number) {
+    started();
+    return *lanes_[number % lanes_.size()];
+  }
+  void start(std::size_t threads);
+
+  const std::size_t threads_;
+  const Urgency urgency_;
+  std::once_flag once_;  // for what is below
+  std::optional<asio::thread_pool> pool_;
+  std::array<std::optional<Lane>, 2> lanes_;
 };
 
 }  // namespace gatehouse

@@ -1,5 +1,7 @@
 // Parse, check, build, publish: a step that fails leaves what runs untouched and says why.
 
+#include <algorithm>
+#include <functional>
 #include <utility>
 
 #include "acme/audit.hpp"
@@ -7,6 +9,7 @@
 #include "proxy/control/logging.hpp"
 #include "proxy/control/notify.hpp"
 #include "proxy/control/process.hpp"
+#include "proxy/control/secret_file.hpp"
 #include "proxy/control/service.hpp"
 #include "proxy/control/turn.hpp"
 
@@ -114,6 +117,8 @@ awaitable<ReloadOutcome> Service::apply(config::Config next) {
   if (!plan) co_return refused(plan.error());
   auto opened = listeners_->open(**snapshot);
   if (!opened) co_return refused(not_opened(opened.error(), before->config().server.user));
+  auto sticky_key = sticky_key_for(*shared);
+  if (!sticky_key) co_return refused(sticky_key.error());
   if (auto logging = open_log(shared->log); !logging) co_return refused(logging.error());
   auto access = co_await change_access_log(before->config().log, shared->log);
   if (!access) {
@@ -124,6 +129,12 @@ awaitable<ReloadOutcome> Service::apply(config::Config next) {
   resolver_.ask_servers(servers_of(*shared));
   co_await discovery_->prepare((*snapshot)->backends());
 
+  if (!sticky_key->empty()) {
+    const std::function<void(serve::Worker&)> hand_over = [&sticky_key](serve::Worker& worker) {
+      worker.sticky_key = *sticky_key;
+    };
+    co_await workers_->on_each(hand_over);
+  }
   snapshot_ = *std::move(snapshot);
   const Discovery::Plans plans = discovery_->reconcile(snapshot_->backends());
   co_await workers_->publish(snapshot_, plans);
@@ -141,6 +152,13 @@ awaitable<ReloadOutcome> Service::apply(config::Config next) {
   ReloadOutcome outcome;
   outcome.changes = std::move(changes);
   co_return outcome;
+}
+
+/// Empty where no backend pins clients: nothing is made then, and no start waits for the disk.
+Result<std::string> Service::sticky_key_for(const config::Config& config) {
+  const auto pins = [](const config::Backend& each) { return !each.sticky_cookie.empty(); };
+  if (std::none_of(config.backends.begin(), config.backends.end(), pins)) return std::string();
+  return secret_of(config.server.data_dir + "/sticky.key", entropy_);
 }
 
 /// What DNS says of backends has changed.

@@ -11,7 +11,6 @@
 #include "proxy/control/logging.hpp"
 #include "proxy/control/notify.hpp"
 #include "proxy/control/process.hpp"
-#include "proxy/control/secret_file.hpp"
 #include "proxy/control/tickets_file.hpp"
 #include "proxy/control/turn.hpp"
 
@@ -125,18 +124,12 @@ Result<void> Service::set_up() {
   if (!snapshot) return snapshot.error();
   snapshot_ = *std::move(snapshot);
 
-  auto sticky_key = secret_of(config.server.data_dir + "/sticky.key", entropy_);
+  auto sticky_key = sticky_key_for(config);
   if (!sticky_key) return sticky_key.error();
-  const serve::Surroundings around{clock_,
-                                   entropy_,
-                                   resolver_,
-                                   dialer_,
-                                   late_certificates_,
-                                   helpers_,
-                                   open_files,
-                                   *std::move(sticky_key),
-                                   &readers_};
+  const serve::Surroundings around{clock_,   entropy_,   resolver_, dialer_, late_certificates_,
+                                   helpers_, open_files, &readers_};
   workers_ = std::make_unique<serve::Workers>(config.server.workers, around);
+  for (std::size_t i = 0; i < workers_->size(); ++i) (*workers_)[i].sticky_key = *sticky_key;
   outlet_ = std::make_unique<serve::WorkersOutlet>(*workers_);
   listeners_ = std::make_unique<serve::Listeners>(*workers_);
   auto access = serve::AccessLog::open(config.log, workers_->size(), entropy_);

@@ -66,6 +66,7 @@ class Service final : private AdminSubject {
   awaitable<ReloadOutcome> reload_now();
   awaitable<ReloadOutcome> apply(config::Config next);
   awaitable<Result<void>> change_access_log(const config::Log& before, const config::Log& after);
+  Result<std::string> sticky_key_for(const config::Config& config);
   awaitable<void> change_servers();
   awaitable<void> reload_by_signal();
   awaitable<void> give_memory_back();

@@ -93,8 +93,8 @@ Worker::Worker(std::size_t place, std::size_t of, const Surroundings& outside)
   random_ = std::bit_cast<decltype(random_)>(seed);
   net::Readiness::of(io.get_executor());  // what it needs is had now or never
   random_[0] |= 1;                        // the generator below stands still on all zeroes
-  const backend::Means means{clock, around.resolver,  around.dialer, wheel, buffers,
-                             crew,  around.sticky_key};
+  const backend::Means means{clock, around.resolver, around.dialer, wheel, buffers,
+                             crew,  sticky_key};
   pools = std::make_shared<backend::Pools>(means, [this] { return random(); });
 }
 

@@ -46,9 +46,8 @@ struct Surroundings {
   net::Resolver& resolver;
   net::Dialer& dialer;
   acme::CertificateSource& certificates;
-  HelperPool& helpers;       // for what blocks or burns
-  std::size_t open_files;    // descriptors that connections may use, all workers together
-  std::string sticky_key{};  // signs the cookies that pin clients to servers
+  HelperPool& helpers;     // for what blocks or burns
+  std::size_t open_files;  // descriptors that connections may use, all workers together
   // Threads for reads that may have to wait for a disk; null: they are done on the worker.
   HelperPool* readers = nullptr;
 };
@@ -101,6 +100,7 @@ class Worker {
   const std::size_t index;
   const std::size_t of_workers;
   const Surroundings around;
+  std::string sticky_key;  // signs the cookies that pin clients to servers; empty: none are pinned
   Clock& clock;
   // What coroutine frames point to stands before `io`, which frees the frames that are left.
   net::DeadlineWheel wheel;

@@ -1,5 +1,6 @@
 """Backends of several servers: how requests are shared, healed, limited, and where names lead."""
 import collections
+import stat
 
 from harness import *
 
@@ -71,7 +72,15 @@ tls.mode = "off"
 
     def test_a_sticky_client_stays_at_its_server_over_reloads_and_restarts(self):
         servers = self.servers(3)
-        self.gate(servers, 'sticky = { cookie = "pin" }')
+        self.gate(servers)
+        self.assertNotIn("Set-Cookie", self.get()[1])
+        key = self.scene.path("data", "sticky.key")
+        self.assertFalse(os.path.exists(key), "nothing asks for it yet")
+        self.gatehouse.rewrite(self.config(servers, 'sticky = { cookie = "pin" }'))
+        self.assertEqual(self.gatehouse.command("reload")[0], 0)
+        self.assertEqual(stat.S_IMODE(os.stat(key).st_mode), 0o600)
+        for server in self.backends:
+            server.requests.clear()
         status, headers, _ = self.get()
         cookie = headers["Set-Cookie"].split(";")[0]
         home = self.counts().index(1)
@@ -119,7 +128,7 @@ tls.mode = "off"
         self.assertEqual(headers["Retry-After"], "1")
         refused = wait_for(lambda: self.logged(503), "its line in the log")
         self.assertEqual(refused["error"], "no server is healthy")  # at once: nobody was dialled
-        self.assertEqual(refused["backend"]["server"], "")
+        self.assertEqual((refused["backend"]["server"], refused["backend"]["attempts"]), ("", 0))
         down.clear()
         wait_for(lambda: self.server_states() == ["down", "up"], "the second up again")
         self.assertEqual(self.get()[0], 200)

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <string_view>
+#include <string>
 
 #include "core/net/buffer_pool.hpp"
 #include "core/net/crew.hpp"
@@ -10,6 +10,8 @@
 
 namespace gatehouse::serve::backend {
 
+inline const std::string no_key;
+
 /// What pools use of their worker. All of it outlives them.
 struct Means {
   Clock& clock;
@@ -18,7 +20,7 @@ struct Means {
   net::DeadlineWheel& wheel;
   net::BufferPool& buffers;
   net::Crew& crew;
-  std::string_view sticky_key = {};  // signs the cookies that pin clients
+  const std::string& sticky_key = no_key;  // signs the cookies that pin clients
 };
 
 }  // namespace gatehouse::serve::backend

@@ -6,6 +6,8 @@
 #include <atomic>
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/detached.hpp>
+#include <filesystem>
 #include <future>
 #include <thread>
 
@@ -83,6 +85,35 @@ TEST_CASE("helpers that give way are less urgent than who made them, who stays a
   CHECK(of_normal == before);
   CHECK(of_giving_way > before);
   CHECK(niceness() == before);
+}
+
+TEST_CASE("threads are started for the first job, and none for one after the end") {
+  const auto threads = [] {
+    const std::filesystem::directory_iterator tasks("/proc/self/task");
+    return std::distance(begin(tasks), end(tasks));
+  };
+  asio::io_context io;
+  const auto before = threads();
+  HelperPool helpers(3);
+  CHECK(threads() == before);
+  bool ran = false;
+  const auto job = [&ran] { ran = true; };
+  const auto work = [&]() -> awaitable<void> { co_await helpers.run(job); };
+  asio::co_spawn(io, work(), [](std::exception_ptr failure) { CHECK(failure == nullptr); });
+  io.run();
+  CHECK(ran);
+  CHECK(threads() == before + 3);
+  helpers.join();
+  CHECK(threads() == before);
+
+  HelperPool ended(3);
+  ended.join();
+  ran = false;
+  asio::co_spawn(io, ended.run(job), asio::detached);
+  io.restart();
+  io.poll();
+  CHECK_FALSE(ran);
+  CHECK(threads() == before);
 }
 
 }  // namespace helper_pool_test
