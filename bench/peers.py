@@ -22,7 +22,7 @@ def most_connections():
     return min(30000, (resource.getrlimit(resource.RLIMIT_NOFILE)[0] - 100) // 2)
 
 
-def first_answer(port, host, process, log, seconds=120):
+def first_answer(port, host, process, log, seconds=600):
     """Returns when an https request to the host is answered. `port` without `host`: listens."""
     trusting = ssl._create_unverified_context()
     until = time.monotonic() + seconds
@@ -46,6 +46,7 @@ class Peer:
     """One proxy, perhaps running. `names` are (host pattern, certificate file, key file)."""
     name = ""
     program = ""
+    speaks_h1 = True
 
     def __init__(self, scene, binary=None):
         self.scene = scene
@@ -72,7 +73,7 @@ class Peer:
             self.process = subprocess.Popen(pinned(cpus, argv), stdout=log, stderr=log, stdin=subprocess.DEVNULL,
                                             env={**os.environ, **environment}, cwd=self.folder)
         self.scene.watch(self)
-        first_answer(self.https, certificates[0][0], self.process, self.log)
+        first_answer(self.https, certificates[0][0] if self.speaks_h1 else None, self.process, self.log)
         return time.monotonic() - began
 
     def stop(self):
@@ -322,6 +323,12 @@ class Floor(Peer):
     def prepare(self, backend, certificates, options):
         _, cert, key = certificates[0]
         return [self.binary, str(self.http), str(self.https), str(backend), cert, key], {}
+
+
+class FloorH2(Floor):
+    """The same where clients speak HTTP/2: see floor/forward_h2.cpp."""
+    source = "forward_h2"
+    speaks_h1 = False
 
 
 class HandshakeFloor(Peer):

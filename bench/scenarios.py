@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from measure import pinned, run
 from on_demand import on_demand
-from peers import Floor, HandshakeFloor, most_connections
+from peers import Floor, FloorH2, HandshakeFloor, most_connections
 from row import Row
 from scene import LOAD_CPU
 
@@ -65,14 +65,15 @@ class Bench:
 def small_requests(bench):
     certificates = [bench.scene.certificate("localhost")]
     running = bench.started(certificates)
-    floor = bench.floor(Floor)
-    floor.start(bench.backend.port, certificates)
+    floors = {True: bench.floor(Floor), False: bench.floor(FloorH2)}  # by whether HTTP/1.1 is spoken
+    for floor in floors.values():
+        floor.start(bench.backend.port, certificates)
     for key, title, words, count in (
             ("a", "https h1, 1 KiB, 64 connections", ["--h1", "-c", 64], 60000),
             ("b", "https h2, 1 KiB, 8 connections × 32 streams", ["-c", 8, "-m", 32], 60000),
             ("h", "plain h1, 1 KiB, 64 connections", ["--h1", "-c", 64, "--plain"], 80000)):
         row = Row(key, title, "CPU µs per request", 0.80)
-        bench.load(row, running + [floor] if "--h1" in words else running, "/1k", bench.requests(count), words)
+        bench.load(row, [*running, floors["--h1" in words]], "/1k", bench.requests(count), words)
         if key != "h":
             protocol = words[:1] if key == "a" else []
             for peer in running:
@@ -81,7 +82,7 @@ def small_requests(bench):
                 row.errors[peer.name] += failed
                 row.latency[peer.name] = (taken[len(taken) // 2], taken[len(taken) * 99 // 100])
         yield row
-    bench.stop([*running, floor])
+    bench.stop([*running, *floors.values()])
 
 
 def big_bodies(bench):
@@ -127,7 +128,7 @@ def idle_connections(bench):
         bench.scene.h2load(f"https://localhost:{peer.https}/1k", 1000, "--h1", "-c", 16)
         before = peer.pss_kib()
         client = subprocess.Popen(
-            pinned(LOAD_CPU, [bench.scene.clients, "hold", str(peer.https), "localhost", str(connections)]),
+            pinned(LOAD_CPU, [bench.scene.tools["tls_clients"], "hold", str(peer.https), "localhost", str(connections)]),
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         said = client.stdout.readline()
         row.errors[name] = 0 if '"failed": 0' in said else 1
@@ -140,8 +141,8 @@ def idle_connections(bench):
 
 def many_certificates(bench):
     """The same key pair's worth of work for each name, so only their number differs."""
-    for count in [1000] if bench.scale < 1 else [1000, 10000]:
-        certificates = [bench.scene.certificate(f"n{i}.bench") for i in range(count)]
+    for count in [1000] if bench.scale < 1 else [1000, 10000, 100000]:
+        certificates = bench.scene.many_certificates(count)
         start = Row("f", f"start with {count} certificates", "ms", 0.05)
         memory = Row("f", f"memory with {count} certificates", "MiB", None)
         shake = Row("f", f"full handshake, one of {count} names", "CPU µs per handshake", None)
@@ -163,7 +164,7 @@ def cold_start(bench):
     start = Row("i", "cold start to the first answer over https", "ms", 1.0)
     memory = Row("i", "memory after the first answer", "KiB PSS", None)
     for _ in range(bench.rounds):
-        for make in bench.peers.values():
+        for make in [*bench.peers.values(), lambda: bench.floor(Floor)]:
             peer = make()
             start.figures.add(peer.name, peer.start(bench.backend.port, certificates) * 1000)
             memory.figures.add(peer.name, peer.pss_kib())

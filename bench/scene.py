@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import tempfile
 
-from measure import pinned, run
+from measure import ahead, family, pinned, run
 from peers import SUITE, Peer, first_answer, free_port, most_connections
 
 LOAD_CPU = 1
@@ -62,6 +62,7 @@ http {{
             self.process = subprocess.Popen(pinned(LOAD_CPU, [self.binary, "-c", config, "-p", self.folder]),
                                             stdout=out, stderr=out, stdin=subprocess.DEVNULL)
         self.scene.watch(self)
+        self.scene.backend = self
         first_answer(self.port, None, self.process, log)
         return self.port
 
@@ -69,12 +70,13 @@ http {{
 class Scene(contextlib.ExitStack):
     """A run's folder and all that lives in it; everything ends with it."""
 
-    def __init__(self, clients):
+    def __init__(self, tools):
         super().__init__()
         self.top = tempfile.mkdtemp(prefix="gatehouse-bench-")
         self.callback(shutil.rmtree, self.top, ignore_errors=True)
         os.chmod(self.top, 0o755)  # workers of others give root up, and read files in here
-        self.clients = clients
+        self.tools = tools
+        self.backend = None
         # The same suite for everybody: servers differ in which of those offered they prefer.
         openssl = os.path.join(self.top, "openssl.cnf")
         with open(openssl, "w") as out:
@@ -100,6 +102,12 @@ class Scene(contextlib.ExitStack):
              "-subj", f"/CN={host[:60]}", "-addext", f"subjectAltName=DNS:{host}"], 60)
         return host, cert, key
 
+    def many_certificates(self, count):
+        """For n0.bench, n1.bench and so on."""
+        folder = self.folder("certificates")
+        run([self.tools["certificates"], folder, str(count)], 600)
+        return [(f"n{i}.bench", f"{folder}/{i}.crt", f"{folder}/{i}.key") for i in range(count)]
+
     # --- load, always on the other CPU
 
     def h2load(self, url, requests, *words, timeout=600):
@@ -113,11 +121,15 @@ class Scene(contextlib.ExitStack):
         return int(found.group(3)), int(found.group(4)) + int(found.group(5)), float(found.group(1)) * scale
 
     def latencies(self, url, seconds, rate, *words):
-        """Milliseconds of each request at a fixed rate, sorted; and how many failed."""
+        """Milliseconds of each request at a fixed rate, sorted; and how many failed. Neither the client
+        nor the backend waits for its CPU: what is told is the proxy's doing."""
         log = os.path.join(self.folder("latencies"), "log")
         clients = 10
-        run(pinned(LOAD_CPU, ["h2load", "-t", "1", "-c", str(clients), "--rps", str(rate / clients), "-D", str(seconds), "--warm-up-time=1",
-                              "--log-file", log, *map(str, words), url]), seconds + 60, self.load_environment)
+        argv = ["h2load", "-t", "1", "-c", str(clients), "--rps", str(rate / clients), "-D", str(seconds),
+                "--warm-up-time=1", "--log-file", log, *map(str, words), url]
+        with ahead(family(self.backend.process.pid)) as allowed:
+            run(pinned(LOAD_CPU, ["chrt", "--fifo", "1", *argv] if allowed else argv), seconds + 60,
+                self.load_environment)
         taken, failed = [], 0
         with open(log) as lines:
             for line in lines:
@@ -127,5 +139,5 @@ class Scene(contextlib.ExitStack):
         return sorted(taken), failed
 
     def tls_clients(self, *words, timeout=300):
-        text = run(pinned(LOAD_CPU, [self.clients, *map(str, words)]), timeout, self.load_environment)
+        text = run(pinned(LOAD_CPU, [self.tools["tls_clients"], *map(str, words)]), timeout, self.load_environment)
         return json.loads(text)
