@@ -254,7 +254,7 @@ int main(int count, char** words) {
   context = SSL_CTX_new(TLS_server_method());
   SSL_CTX_set_read_ahead(context, 1);
   SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
-  SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+  SSL_CTX_set_mode(context, SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
   SSL_CTX_set_alpn_select_cb(context, choose_alpn, nullptr);
   if (SSL_CTX_use_certificate_chain_file(context, words[4]) != 1 ||
       SSL_CTX_use_PrivateKey_file(context, words[5], SSL_FILETYPE_PEM) != 1) {

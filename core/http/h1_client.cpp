@@ -25,10 +25,6 @@ H1ClientConnection::H1ClientConnection(std::unique_ptr<net::Stream> stream, net:
       reader_(*stream_, pool, Pace(), limits),
       writer_(*stream_, pool, Pace()) {}
 
-bool H1ClientConnection::quiet() {
-  return reader_.unread().empty() && stream_->silent() && !stream_->worn();
-}
-
 // --- the request --------------------------------------------------------------------------------
 
 void H1ClientConnection::begin_exchange(const RequestHead& head) {

@@ -19,7 +19,13 @@ class H1ClientConnection final : public ClientExchange {
   net::Stream& stream() { return *stream_; }
   /// Ask right before reuse: true when the idle connection is still there and silent. A server that
   /// closed it, or says something unasked (RFC 9112 §9.2), makes it useless.
-  bool quiet();
+  bool quiet() { return reader_.unread().empty() && !stream_->worn() && stream_->silent(); }
+  /// The same as far as is known: enough for a request that may be sent again. One that may not
+  /// must not meet a close that the kernel knows of already.
+  bool quiet_as_known() {
+    return reader_.unread().empty() && !stream_->worn() &&
+           (stream_->known_silent() || stream_->silent());
+  }
   /// The exchange is over and nothing of it is looked at any more: gives its buffers back. Call it
   /// before the connection is put aside.
   void rest() {

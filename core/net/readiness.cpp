@@ -94,6 +94,7 @@ void Readiness::arm() {
                       if (!failed) deliver();
                       armed_ = false;
                       arm();
+                      if (failed || !armed_) told_all_ = false;
                     });
 }
 
@@ -102,6 +103,7 @@ void Readiness::arm() {
 void Readiness::deliver() {
   std::array<epoll_event, most_at_once> events;
   const int count = ::epoll_wait(set_, events.data(), static_cast<int>(events.size()), 0);
+  told_all_ = count >= 0 && static_cast<std::size_t>(count) < events.size();
   for (std::size_t i = 0; i < static_cast<std::size_t>(std::max(count, 0)); ++i) {
     const std::uint64_t ticket = events[i].data.u64;  // a copy: the kernel's struct is packed
     Watch* const watch = find(ticket);

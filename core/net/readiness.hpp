@@ -58,6 +58,8 @@ class Readiness final : public asio::execution_context::service {
   std::vector<std::uint32_t> free_;
   std::size_t waiting_ = 0;
   bool armed_ = false;
+  bool told_all_ =
+      false;  // by the last look at the set, and it is looked at whenever something comes
   // What came and was not told yet.
   std::vector<std::uint64_t> due_;
   std::size_t told_ = 0;
@@ -130,6 +132,9 @@ class Readiness::Watch {
   bool dry() const { return dry_; }
   /// Nothing was seen of anything to be read.
   bool nothing_came() const { return !came_; }
+  /// All was read, and nothing had come since when the set was looked at last, which was when
+  /// something came for anybody.
+  bool known_dry() const { return dry_ && !came_ && readiness_.told_all_; }
   bool ready(Want want) const { return want == Want::read ? came_ : takes_; }
 
   /// Completes when the direction is ready. Requires: it is not, and nobody waits for it.

@@ -30,6 +30,7 @@ class SocketStream final : public Stream {
   void shutdown_write() override;
   void close() noexcept override;
   bool silent() override;
+  bool known_silent() const override { return !closed_ && watch_.known_dry(); }
   int descriptor() const override;
 
  private:

@@ -75,6 +75,9 @@ class Stream {
   /// kernel, and never waits. What a protocol below says to itself (a TLS session ticket) is taken
   /// in and does not count. For a stream that nobody reads at the moment.
   virtual bool silent() = 0;
+  /// The same without asking the kernel: what came before the event loop's present turn would be
+  /// known. False: not known.
+  virtual bool known_silent() const { return false; }
   /// True when what secures the stream has done nearly all it may: the message under way should be
   /// its last.
   virtual bool worn() const { return false; }

@@ -32,6 +32,9 @@ class SslRecords final : public RecordStream {
   void shutdown_write() override;
   bool pending() const override;
   bool silent() override;
+  bool known_silent() const override {
+    return !read_over() && !broken() && !pending() && under().known_silent();
+  }
   bool worn() const override { return !renewable_ && sealed_ >= limits_.sealed_by_key; }
 
  private:

@@ -40,7 +40,7 @@ awaitable<void> Journey::run(Worker& worker, http::ServerExchange& client, Reque
       self.backend_->failed(*self.pool_, answered.error(), self.probe_, avoid);
     }
     self.slot_.release();
-    if (self.again(what)) continue;
+    if (self.tries_again(what)) continue;
     co_await self.give_up(answered.error(), what);
     co_return;
   }
@@ -104,7 +104,7 @@ std::optional<Lease> Journey::idle_lease(backend::Choice choice) {
   probe_ = choice.probe;
   facts_.server = pool_->server().text;
   ++facts_.attempts;
-  return Pool::take_idle(pool_, need());
+  return Pool::take_idle(pool_, need(), again());
 }
 
 /// After a choice that brought no idle connection: waits where it must, and makes a new one.
@@ -129,10 +129,15 @@ awaitable<Result<Lease>> Journey::dial() {
   co_return fresh;
 }
 
+backend::Again Journey::again() const {
+  const bool may = is_idempotent(request_.method) && !has_body(request_);
+  return may ? backend::Again::may : backend::Again::may_not;
+}
+
 backend::Wish Journey::wish() const {
   using backend::KeyOf;
   backend::Wish wish(tried_);
-  wish.may_probe = is_idempotent(request_.method) && !has_body(request_);
+  wish.may_probe = again() == backend::Again::may;
   if (!plan_->sticky_cookie.empty()) {
     wish.pinned = backend::cookie_value(request_.fields, plan_->sticky_cookie).value_or("");
   }
@@ -231,7 +236,7 @@ Failure Journey::describe(const Error& error) const {
   return failure;
 }
 
-bool Journey::again(const Remedy& remedy) {
+bool Journey::tries_again(const Remedy& remedy) {
   switch (remedy.retry) {
     case Remedy::Retry::no:
       return false;

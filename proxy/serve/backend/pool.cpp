@@ -108,13 +108,15 @@ bool Pool::take_stream(const std::shared_ptr<Pool>& pool, Need need, Lease& into
   return false;
 }
 
-std::optional<Lease> Pool::take_idle(const std::shared_ptr<Pool>& pool, Need need) {
+std::optional<Lease> Pool::take_idle(const std::shared_ptr<Pool>& pool, Need need, Again again) {
   Lease lease(pool);
   if (take_stream(pool, need, lease)) return lease;
   while (!pool->idle_.empty()) {
     Idle newest = std::move(pool->idle_.back());
     pool->idle_.pop_back();
-    if (!newest.connection->quiet()) continue;  // closed by the server, or it spoke unasked
+    // Closed by the server, or it spoke unasked.
+    http::H1ClientConnection& idle = *newest.connection;
+    if (!(again == Again::may ? idle.quiet_as_known() : idle.quiet())) continue;
     lease.connection_ = std::move(newest.connection);
     lease.address_ = newest.address;
     lease.reused_ = true;

@@ -25,6 +25,9 @@ enum class Need : std::uint8_t {
   octets,  // it carries what is none of our business: stream() of a new one
 };
 
+/// Whether what is asked may be asked again where the connection turns out to be gone.
+enum class Again : std::uint8_t { may_not, may };
+
 /// A connection to a server, or a stream of one, held for one request. Closes it when it dies: only
 /// give_back(), after a clean answer, keeps it. The pool it came from may be retired meanwhile.
 class Lease {
@@ -65,9 +68,9 @@ class Pool {
   Pool& operator=(const Pool&) = delete;
 
   /// A stream of an HTTP/2 connection that has room, else the newest idle connection that is still
-  /// alive. No wait, no frame: most requests end here.
+  /// alive: Again::may_not asks the kernel. No wait, no frame: most requests end here.
   static std::optional<Lease> take_idle(const std::shared_ptr<Pool>& pool,
-                                        Need need = Need::exchange);
+                                        Need need = Need::exchange, Again again = Again::may_not);
   /// A new connection, ready for a request, or a stream of one: requests that come while an HTTP/2
   /// connection is being made wait for it. Errors: nothing of it was sent. `introduction` is said
   /// before anything else, TLS included: it tells the server who its client is, so that the

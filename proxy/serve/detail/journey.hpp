@@ -44,8 +44,9 @@ class Journey {
   backend::Need need() const {
     return request_.websocket ? backend::Need::websocket : backend::Need::exchange;
   }
+  backend::Again again() const;
   Failure describe(const Error& error) const;
-  bool again(const Remedy& remedy);
+  bool tries_again(const Remedy& remedy);
   bool repeats(int status);
   awaitable<void> give_up(const Error& error, const Remedy& remedy);
 

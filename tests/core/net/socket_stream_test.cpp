@@ -199,6 +199,40 @@ TEST_CASE("a stream is silent until its peer says or ends something") {
   }
 }
 
+TEST_CASE("that a stream is silent is known for as long as anybody hears of what comes") {
+  Pair pair;
+  int fds[2];
+  REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM, 0, fds) == 0);
+  const auto waiting = pair.adopt(fds[0]);
+  const auto speaker = pair.adopt(fds[1]);
+  char room[8];
+  const auto say_and_read = [&] {
+    CHECK(pair.far->try_write("a").bytes == 1);
+    pair.settle();
+    CHECK(pair.near->try_read(room).bytes == 1);
+  };
+  say_and_read();
+  CHECK_FALSE(pair.near->known_silent());
+
+  std::size_t heard = 0;
+  pair.crew.add(swallow(*waiting, heard, 1000));
+  pair.settle();
+  CHECK(speaker->try_write("b").bytes == 1);
+  pair.settle();
+  CHECK(heard == 1);
+  say_and_read();
+  CHECK(pair.near->known_silent());
+  CHECK(pair.far->try_write("c").bytes == 1);
+  pair.settle();
+  CHECK_FALSE(pair.near->known_silent());
+  CHECK(pair.near->try_read(room).bytes == 1);
+  CHECK(pair.near->known_silent());
+
+  waiting->close();
+  pair.settle();
+  CHECK_FALSE(pair.near->known_silent());
+}
+
 TEST_CASE("who rests on a stream with its last owner is woken once, when the wait is over") {
   using Woken = net::Sleeper::Woken;
   Pair pair;
