@@ -212,7 +212,7 @@ awaitable<OrderRun::Pause> OrderRun::pause(std::optional<std::chrono::seconds> h
   if (hint) length = std::clamp<std::chrono::milliseconds>(*hint, 1s, longest_retry_after);
   const Steady until = clock().steady() + length;
   if (until > deadline_) co_return Pause::out_of_patience;
-  next_pause_ = std::min<std::chrono::milliseconds>(next_pause_ * 3 / 2, longest_pause);
+  next_pause_ = std::min<std::chrono::milliseconds>(next_pause_ * 2, longest_pause);
   co_await clock().sleep_until(until);
   co_return Pause::over;
 }

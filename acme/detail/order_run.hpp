@@ -13,10 +13,11 @@
 
 namespace gatehouse::acme {
 
-/// Between two looks at an order that is not done yet; it grows by half from look to look. Somebody
+/// Between two looks at an order that is not done yet; it doubles from look to look. Somebody
 /// may be waiting in a handshake, and a CA that has validated in a moment should not be found out
-/// half a second later. One that asks for more (Retry-After) gets it.
-inline constexpr std::chrono::milliseconds first_pause{50};
+/// half a second later; one that takes seconds is asked eight times in the first three. One that
+/// asks for more (Retry-After) gets it.
+inline constexpr std::chrono::milliseconds first_pause{10};
 
 IssueFailure failure(Retry retry, std::string detail);
 /// From an error that is no answer of the CA but that every name would meet: storage, our own.
