@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <cstring>
 
 namespace gatehouse {
 namespace {
@@ -115,10 +116,40 @@ std::string to_lower(std::string_view text) {
   return out;
 }
 
-bool equal_ignoring_case(std::string_view a, std::string_view b) {
-  return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) {
-           return to_lower(x) == to_lower(y);
-         });
+namespace {
+
+/// Eight octets at once, each as to_lower() makes it: a letter's bits 7 tell where it stands.
+std::uint64_t to_lower(std::uint64_t octets) {
+  constexpr std::uint64_t each = 0x0101010101010101;
+  const std::uint64_t low = octets & each * 0x7f;
+  const std::uint64_t from_a = low + each * (0x80 - 'A');
+  const std::uint64_t behind_z = low + each * (0x7f - 'Z');
+  const std::uint64_t capital = (from_a ^ behind_z) & ~octets & each * 0x80;
+  return octets | capital >> 2;
+}
+
+std::uint64_t eight_at(const char* at) {
+  std::uint64_t out = 0;
+  std::memcpy(&out, at, sizeof out);
+  return out;
+}
+
+}  // namespace
+
+bool same_letters(std::string_view a, std::string_view b) {
+  constexpr std::size_t step = sizeof(std::uint64_t);
+  const auto same = [&](std::size_t at) {
+    return to_lower(eight_at(a.data() + at)) == to_lower(eight_at(b.data() + at));
+  };
+  if (a.size() >= step) {
+    const std::size_t last = a.size() - step;
+    for (std::size_t at = 0; at < last; at += step) {
+      if (!same(at)) return false;
+    }
+    return same(last);
+  }
+  return std::equal(a.begin(), a.end(), b.begin(),
+                    [](char x, char y) { return to_lower(x) == to_lower(y); });
 }
 
 }  // namespace gatehouse

@@ -24,6 +24,13 @@ int hex_digit(char c);
 /// ASCII only, locale never asked.
 char to_lower(char c);
 std::string to_lower(std::string_view text);
-bool equal_ignoring_case(std::string_view a, std::string_view b);
+/// The same where both are as long as each other.
+bool same_letters(std::string_view a, std::string_view b);
+inline bool equal_ignoring_case(std::string_view a, std::string_view b) {
+  if (a.size() != b.size()) return false;
+  // Most that are compared differ in their first letter; cases differ in this bit alone.
+  constexpr int case_bit = 0x20;
+  return a.empty() || (((a.front() ^ b.front()) & ~case_bit) == 0 && same_letters(a, b));
+}
 
 }  // namespace gatehouse

@@ -79,6 +79,22 @@ void OutputBuffer::append(std::string_view bytes) {
   size_ += bytes.size();
 }
 
+void OutputBuffer::append_field(std::string_view name, std::string_view value) {
+  constexpr std::string_view between = ": ";
+  constexpr std::string_view end = "\r\n";
+  const std::size_t bytes = name.size() + between.size() + value.size() + end.size();
+  if (!large_.empty() || bytes > pool_.block_bytes() - size_) {
+    for (const std::string_view piece : {name, between, value, end}) append(piece);
+    return;
+  }
+  if (!block_) block_ = pool_.take();
+  char* at = block_.bytes().data() + size_;
+  for (const std::string_view piece : {name, between, value, end}) {
+    at = std::copy(piece.begin(), piece.end(), at);
+  }
+  size_ += bytes;
+}
+
 void OutputBuffer::append_number(std::uint64_t value, int base) {
   std::array<char, 24> digits{};
   const auto [end, ec] = std::to_chars(digits.data(), digits.data() + digits.size(), value, base);

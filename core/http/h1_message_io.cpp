@@ -201,10 +201,7 @@ awaitable<Result<BodyPiece>> MessageReader::await_body(Want want) {
 // --- writing ------------------------------------------------------------------------------------
 
 void append_field(OutputBuffer& out, std::string_view name, std::string_view value) {
-  out.append(name);
-  out.append(": ");
-  out.append(value);
-  out.append("\r\n");
+  out.append_field(name, value);
 }
 
 void MessageWriter::begin_body(Framing framing, std::uint64_t bytes) {

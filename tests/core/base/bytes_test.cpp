@@ -49,6 +49,28 @@ TEST_CASE("case is folded for ASCII alone") {
         "bc");
   CHECK(equal_ignoring_case("Content-Length", "content-LENGTH"));
   CHECK_FALSE(equal_ignoring_case("a", "ab"));
+  CHECK(equal_ignoring_case("", ""));
+  // What differs in the bit that tells cases apart, and is no letter.
+  CHECK_FALSE(equal_ignoring_case("@", "`"));
+  CHECK_FALSE(equal_ignoring_case("x-header-[", "x-header-{"));
+  CHECK_FALSE(equal_ignoring_case("x-header\r12345678", "x-header-12345678"));
+  for (int octet = 0; octet < 256; ++octet) {  // every octet against every other, eight at a time
+    for (int other = 0; other < 256; ++other) {
+      const std::string a(9, static_cast<char>(octet));
+      const std::string b(9, static_cast<char>(other));
+      const bool same = to_lower(a.front()) == to_lower(b.front());
+      if (equal_ignoring_case(a, b) != same) FAIL(octet, " ", other);
+    }
+  }
+  for (std::size_t length = 1; length <= 20; ++length) {
+    const std::string name = std::string("Access-Control-Allow").substr(0, length);
+    CHECK(equal_ignoring_case(name, to_lower(name)));
+    for (std::size_t at = 0; at < length; ++at) {
+      std::string other = to_lower(name);
+      other[at] = '1';
+      CHECK_FALSE(equal_ignoring_case(name, other));
+    }
+  }
 }
 
 }  // namespace bytes_test
