@@ -65,4 +65,11 @@ def markdown(told, rows):
         for row in latencies:
             cells = [f"{row.latency[p][0]:.2f} / {row.latency[p][1]:.2f}" if p in row.latency else "–" for p in peers]
             lines.append(f"| {row.title} | {' | '.join(cells)} |")
+    fast = [row for row in compared if row.rates.peers()]
+    if fast:
+        lines += ["", "Requests a second, with load and backend on one CPU, which is mostly what bounds them:", "",
+                  f"| scenario | {' | '.join(peers)} |", "|---" * (len(peers) + 1) + "|"]
+        for row in fast:
+            cells = [in_table(row.rates.median(p)) if p in row.rates.by_peer else "–" for p in peers]
+            lines.append(f"| {row.title} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"

@@ -8,3 +8,4 @@ class Row:
         self.figures = Figures()
         self.errors = {}
         self.latency = {}
+        self.rates = Figures()  # requests a second

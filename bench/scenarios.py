@@ -54,7 +54,8 @@ class Bench:
         for _ in range(self.rounds):
             for peer in running:
                 before = peer.cpu_us()
-                done, failed, _ = self.scene.h2load(url(peer), count, *words)
+                done, failed, seconds = self.scene.h2load(url(peer), count, *words)
+                row.rates.add(peer.name, done / seconds)
                 spent = peer.cpu_us() - before
                 if done == 0:
                     raise RuntimeError(f"{peer.name} answered none of the requests: {row.title}")
