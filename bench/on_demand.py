@@ -51,7 +51,8 @@ def on_demand(bench):
                     fine = sum(pool.map(served, (f"{kind}{i}.fresh.test" for i in range(count))))
                 burst.errors[name] = burst.errors.get(name, 0) + count - fine
                 return (time.monotonic() - began) * 1000 / max(fine, 1)
-            burst.figures.add(name, many("burst", names))
+            # The figure is per name; with a thousand others would take a quarter of an hour.
+            burst.figures.add(name, many("burst", names if name == "gatehouse" else min(names, 100)))
             if name == "gatehouse":
                 url = f"https://localhost:{peer.https}/1k"
                 for turn in range(bench.rounds):

@@ -106,15 +106,19 @@ class Peer:
 class Gatehouse(Peer):
     name = program = "gatehouse"
     version_words = ["version"]
+    most_sites_a_file = 20000
 
     def prepare(self, backend, certificates, options):
-        sites = "".join(f"""
+        sites = [f"""
 [[site]]
 hosts = ["{host}"]
 redirect_http = false
 backend = "app"
 tls = {{ mode = "files", cert = "{cert}", key = "{key}" }}
-""" for host, cert, key in certificates)
+""" for host, cert, key in certificates]
+        # A file may have 16 MiB.
+        for first in range(0, len(sites), self.most_sites_a_file):
+            self.write(f"sites-{first}.toml", "".join(sites[first:first + self.most_sites_a_file]))
         access = f'access = "{options["access_log"]}"' if "access_log" in options else ""
         fresh = ""
         if "acme" in options:
@@ -133,6 +137,7 @@ backend = "app"
 tls.mode = "on_demand"
 """
         self.config = self.write("gatehouse.toml", f"""
+include = ["{self.folder}/sites-*.toml"]
 [server]
 http = ["127.0.0.1:{self.http}"]
 https = ["127.0.0.1:{self.https}"]
@@ -146,7 +151,6 @@ level = "warn"
 servers = ["127.0.0.1:{backend}"]
 idle_connections = 256
 {fresh}
-{sites}
 {options.get("extra", "")}
 [[site]]
 hosts = ["plain.bench"]
