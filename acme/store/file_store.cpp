@@ -71,12 +71,10 @@ Result<std::shared_ptr<FileStore>> FileStore::open_as(std::string owner, std::st
   while (data_dir.size() > 1 && data_dir.back() == '/') data_dir.pop_back();
   std::shared_ptr<FileStore> store(
       new FileStore(std::move(data_dir), std::move(key), system, clock, entropy, std::move(owner)));
-  auto ready = store->prepare();
+  auto ready = store->files_.make_directories(store->data_dir_);
   if (!ready) return std::move(ready).error().within("open data directory");
   return store;
 }
-
-Result<void> FileStore::prepare() { return files_.make_directories(data_dir_); }
 
 Result<std::string> FileStore::instance_id() {
   const std::string path = at("instance.id");

@@ -78,7 +78,6 @@ class FileStore final : public Storage {
   FileStore(std::string data_dir, std::string encryption_key, FileSystem& system, Clock& clock,
             Entropy& entropy, std::string owner);
 
-  Result<void> prepare();
   std::string at(const std::string& path) const { return data_dir_ + "/" + path; }
   Result<std::string> sealed(const std::string& about, std::string_view pem);
   Result<std::string> opened(const std::string& about, const std::string& text) const;

@@ -3,9 +3,6 @@
 // has a connection to the backend of its own. For the comparison in bench/, not for use.
 //
 //   forward HTTP_PORT HTTPS_PORT BACKEND_PORT CERTIFICATE KEY
-#include <arpa/inet.h>
-#include <netinet/tcp.h>
-#include <openssl/ssl.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -18,6 +15,8 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+
+#include "serving.hpp"
 
 namespace {
 
@@ -44,21 +43,11 @@ SSL_CTX* context = nullptr;
 std::array<char, 64 * 1024> buffer;
 Pair* dead = nullptr;  // freed when the events at hand are done
 
-[[noreturn]] void fail(const char* what) {
-  std::perror(what);
-  std::exit(1);
-}
-
 void watch(Side& side) {
   epoll_event event{};
   event.events = EPOLLIN | EPOLLRDHUP | EPOLLET;
   event.data.ptr = &side;
   if (epoll_ctl(poller, EPOLL_CTL_ADD, side.fd, &event) != 0) fail("epoll_ctl");
-}
-
-void no_delay(int fd) {
-  const int on = 1;
-  setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 }
 
 void end(Pair& pair) {
@@ -141,27 +130,6 @@ void serve(Side& side) {
   side.pair->ssl != nullptr ? from_tls_client(*side.pair) : from_plain_client(*side.pair);
 }
 
-int choose_alpn(SSL*, const unsigned char** out, unsigned char* length,
-                const unsigned char* offered, unsigned int offered_length, void*) {
-  static constexpr unsigned char ours[] = "\x08http/1.1";
-  unsigned char* chosen = nullptr;
-  const int found =
-      SSL_select_next_proto(&chosen, length, ours, sizeof ours - 1, offered, offered_length);
-  *out = chosen;
-  return found == OPENSSL_NPN_NEGOTIATED ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_NOACK;
-}
-
-int listen_on(int port) {
-  const int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  const int on = 1;
-  setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-  sockaddr_in at = backend;
-  at.sin_port = htons(static_cast<std::uint16_t>(port));
-  if (bind(fd, reinterpret_cast<sockaddr*>(&at), sizeof at) != 0) fail("bind");
-  if (listen(fd, 4096) != 0) fail("listen");
-  return fd;
-}
-
 }  // namespace
 
 int main(int count, char** words) {
@@ -174,19 +142,9 @@ int main(int count, char** words) {
   getrlimit(RLIMIT_NOFILE, &files);
   files.rlim_cur = files.rlim_max;
   setrlimit(RLIMIT_NOFILE, &files);
-  backend.sin_family = AF_INET;
-  backend.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  backend.sin_port = htons(static_cast<std::uint16_t>(std::atoi(words[3])));
-  context = SSL_CTX_new(TLS_server_method());
-  SSL_CTX_set_read_ahead(context, 1);
-  SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
+  backend = local_address(std::atoi(words[3]));
+  context = server_context(words[4], words[5], "\x08http/1.1");
   SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS);
-  SSL_CTX_set_alpn_select_cb(context, choose_alpn, nullptr);
-  if (SSL_CTX_use_certificate_chain_file(context, words[4]) != 1 ||
-      SSL_CTX_use_PrivateKey_file(context, words[5], SSL_FILETYPE_PEM) != 1) {
-    std::fputs("certificate and key cannot be used\n", stderr);
-    return 1;
-  }
   poller = epoll_create1(EPOLL_CLOEXEC);
   Side plain{Side::plain_door, listen_on(std::atoi(words[1]))};
   Side tls{Side::tls_door, listen_on(std::atoi(words[2]))};

@@ -8,9 +8,6 @@
 //   forward_h2 HTTP_PORT HTTPS_PORT BACKEND_PORT CERTIFICATE KEY
 //
 // HTTP_PORT is not used: all floors are called alike.
-#include <arpa/inet.h>
-#include <netinet/tcp.h>
-#include <openssl/ssl.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -26,6 +23,8 @@
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "serving.hpp"
 
 namespace {
 
@@ -67,21 +66,11 @@ std::vector<std::shared_ptr<Client>> clients;  // by descriptor
 std::vector<std::shared_ptr<Client>> touched;  // of this turn
 std::vector<Server*> idle;
 
-[[noreturn]] void fail(const char* what) {
-  std::perror(what);
-  std::exit(1);
-}
-
 void watch(Side& side) {
   epoll_event event{};
   event.events = EPOLLIN | EPOLLRDHUP | EPOLLET;
   event.data.ptr = &side;
   if (epoll_ctl(poller, EPOLL_CTL_ADD, side.fd, &event) != 0) fail("epoll_ctl");
-}
-
-void no_delay(int fd) {
-  const int on = 1;
-  setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 }
 
 void put_frame(std::string& out, std::size_t length, Frame type, unsigned char flags,
@@ -219,27 +208,6 @@ void serve(Side& side) {
   if (client.get() == &side && !client->over) from_client(client);
 }
 
-int choose_alpn(SSL*, const unsigned char** out, unsigned char* length,
-                const unsigned char* offered, unsigned int offered_length, void*) {
-  static constexpr unsigned char ours[] = "\x02h2";
-  unsigned char* chosen = nullptr;
-  const int found =
-      SSL_select_next_proto(&chosen, length, ours, sizeof ours - 1, offered, offered_length);
-  *out = chosen;
-  return found == OPENSSL_NPN_NEGOTIATED ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_NOACK;
-}
-
-int listen_on(int port) {
-  const int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  const int on = 1;
-  setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-  sockaddr_in at = backend;
-  at.sin_port = htons(static_cast<std::uint16_t>(port));
-  if (bind(fd, reinterpret_cast<sockaddr*>(&at), sizeof at) != 0) fail("bind");
-  if (listen(fd, 4096) != 0) fail("listen");
-  return fd;
-}
-
 }  // namespace
 
 int main(int count, char** words) {
@@ -248,19 +216,9 @@ int main(int count, char** words) {
     return 2;
   }
   std::signal(SIGPIPE, SIG_IGN);
-  backend.sin_family = AF_INET;
-  backend.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  backend.sin_port = htons(static_cast<std::uint16_t>(std::atoi(words[3])));
-  context = SSL_CTX_new(TLS_server_method());
-  SSL_CTX_set_read_ahead(context, 1);
-  SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
+  backend = local_address(std::atoi(words[3]));
+  context = server_context(words[4], words[5], "\x02h2");
   SSL_CTX_set_mode(context, SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
-  SSL_CTX_set_alpn_select_cb(context, choose_alpn, nullptr);
-  if (SSL_CTX_use_certificate_chain_file(context, words[4]) != 1 ||
-      SSL_CTX_use_PrivateKey_file(context, words[5], SSL_FILETYPE_PEM) != 1) {
-    std::fputs("certificate and key cannot be used\n", stderr);
-    return 1;
-  }
   poller = epoll_create1(EPOLL_CLOEXEC);
   Side door{Side::door, listen_on(std::atoi(words[2]))};
   watch(door);
