@@ -197,7 +197,7 @@ awaitable<void> Keeper::watch() {
     Wall::duration pause = longest_sleep;
     if (!due_.empty()) pause = std::min(pause, due_.begin()->first - now);
     const Steady until = parts_.clock.steady() + std::chrono::ceil<Steady::duration>(pause);
-    auto asleep = parts_.clock.sleep_until(until);
+    auto asleep = parts_.clock.wait_until(until);
     auto woken = drop(wake_.async_wait(as_result));
     co_await race(std::move(asleep), std::move(woken));
   }

@@ -17,14 +17,17 @@ class Clock {
   virtual Steady steady() const = 0;
   virtual Wall wall() const = 0;
   /// Returns when `when` has passed; throws operation_aborted when cancelled.
-  virtual awaitable<void> sleep_until(Steady when) = 0;
+  awaitable<void> sleep_until(Steady when);
+  /// Returns when `when` has passed, or when cancelled: for a side of a race, where nothing
+  /// follows. Whoever wins, nothing is thrown for the other one.
+  virtual awaitable<void> wait_until(Steady when) = 0;
 };
 
 class SystemClock final : public Clock {
  public:
   Steady steady() const override { return std::chrono::steady_clock::now(); }
   Wall wall() const override { return std::chrono::system_clock::now(); }
-  awaitable<void> sleep_until(Steady when) override;
+  awaitable<void> wait_until(Steady when) override;
 };
 
 }  // namespace gatehouse

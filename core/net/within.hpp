@@ -13,7 +13,7 @@ template <class T>
 awaitable<Result<T>> within(Clock& clock, Steady deadline, Side side, awaitable<Result<T>> work) {
   std::optional<Result<T>> done;
   auto working = keep(std::move(work), done);
-  auto waiting = clock.sleep_until(deadline);
+  auto waiting = clock.wait_until(deadline);
   const auto first = co_await race(std::move(working), std::move(waiting));
   // Work that was called off may end with a result, too.
   if (first == 0) co_return std::move(*done);

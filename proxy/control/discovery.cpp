@@ -45,7 +45,7 @@ awaitable<void> Discovery::prepare(const serve::backend::Plans& plans) {
   look_for(plans);
   if (services_.empty()) co_return;
   auto answered = all_answered(*this);
-  auto waited = parts_.clock.sleep_until(parts_.clock.steady() + first_answer);
+  auto waited = parts_.clock.wait_until(parts_.clock.steady() + first_answer);
   co_await race(std::move(answered), std::move(waited));
 }
 

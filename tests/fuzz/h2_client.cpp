@@ -20,7 +20,7 @@ class StillClock final : public Clock {
  public:
   Steady steady() const override { return Steady() + std::chrono::hours(1); }
   Wall wall() const override { return Wall() + std::chrono::hours(1); }
-  awaitable<void> sleep_until(Steady) override {
+  awaitable<void> wait_until(Steady) override {
     auto executor = co_await asio::this_coro::executor;
     asio::steady_timer parked(executor, Steady::max());
     co_await parked.async_wait(as_result);

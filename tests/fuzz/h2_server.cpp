@@ -23,7 +23,7 @@ class StillClock final : public Clock {
  public:
   Steady steady() const override { return Steady() + std::chrono::hours(1); }
   Wall wall() const override { return Wall(); }
-  awaitable<void> sleep_until(Steady) override { co_return; }
+  awaitable<void> wait_until(Steady) override { co_return; }
 };
 
 class NoEntropy final : public Entropy {

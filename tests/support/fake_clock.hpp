@@ -14,7 +14,7 @@ class FakeClock final : public Clock {
 
   Steady steady() const override { return steady_; }
   Wall wall() const override { return wall_; }
-  awaitable<void> sleep_until(Steady when) override;
+  awaitable<void> wait_until(Steady when) override;
 
   /// Moves both times on and wakes who is due. The woken run when the io_context is polled.
   void advance(std::chrono::nanoseconds by);

@@ -153,7 +153,7 @@ awaitable<Result<Way>> Addresses::try_here(Self self, net::Target target, Steady
 awaitable<Result<Way>> Addresses::try_next(Self self, std::vector<net::Target> order,
                                            std::size_t at, Steady deadline, Step& step) {
   if (!step.failed) {
-    auto patience = self->means_.clock.sleep_until(self->means_.clock.steady() + head_start);
+    auto patience = self->means_.clock.wait_until(self->means_.clock.steady() + head_start);
     auto failed = drop(step.over.async_wait(as_result));
     co_await race(std::move(patience), std::move(failed));
   }
