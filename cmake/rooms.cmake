@@ -14,7 +14,16 @@ target_compile_definitions(gatehouse_flags INTERFACE
   # Operations that a thread keeps for the next ones, of each kind (frames: core/base/recycling.hpp).
   BOOST_ASIO_RECYCLING_ALLOCATOR_CACHE_SIZE=16
   OPENSSL_API_COMPAT=30000 OPENSSL_NO_DEPRECATED)
+# Libraries in C++ are part of the program: spdlog, fmt and toml++ by their headers, RE2 as an archive, the C++
+# library by -static-libstdc++. Shared, they were most of what the dynamic linker does at a start, because every
+# inline function and type of theirs has a name to be looked up. What reads the network's octets (OpenSSL, nghttp2,
+# c-ares, zlib) stays shared, so that the system's security updates reach it.
+add_link_options(-Wl,--as-needed -Wl,--gc-sections)
+# Addresses to set right at a start are written as a map of bits, not as 24 octets each (glibc 2.36).
+add_link_options(-Wl,-z,pack-relative-relocs)
+
 if(GATEHOUSE_SANITIZE)
+  set(GATEHOUSE_STATIC_CXX OFF)
   set(flags -fsanitize=${GATEHOUSE_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=undefined)
   if(CMAKE_CXX_COMPILER_ID MATCHES Clang AND GATEHOUSE_SANITIZE MATCHES undefined)
     # clang 14 calls coroutine resume functions through another type than they are defined with.
@@ -65,7 +74,7 @@ function(gatehouse_test_options target)
   target_precompile_headers(${target} REUSE_FROM gatehouse_test_pch)
 endfunction()
 
-# gatehouse_room(NAME DIRECTORY LINKS lib…): every .cpp below DIRECTORY is the room.
+# gatehouse_room(NAME LINKS lib…): every .cpp below the current folder is the room.
 function(gatehouse_room name)
   cmake_parse_arguments(ROOM "" "" "LINKS;PRIVATE_LINKS;EXCLUDE" ${ARGN})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
