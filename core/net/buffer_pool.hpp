@@ -40,8 +40,9 @@ class BufferPool {
     std::unique_ptr<char[]> bytes_;
   };
 
-  /// Keeps at most `most_idle` blocks for later; more are freed as they come back.
-  explicit BufferPool(std::size_t block_bytes = 32 * 1024, std::size_t most_idle = 256)
+  /// Keeps at most `most_idle` blocks for later; more are freed as they come back. By default as
+  /// much as the kernel sends at once: a call costs more than what it moves below that.
+  explicit BufferPool(std::size_t block_bytes = 64 * 1024, std::size_t most_idle = 128)
       : block_bytes_(block_bytes), most_idle_(most_idle) {}
 
   Block take() {

@@ -17,11 +17,15 @@ using net::IoState;
 
 /// Octets off the wire, records that were opened in place, and what of them nobody has taken yet.
 /// Holds memory only while there is something in it: blocks go round among the connections of a
-/// thread.
+/// thread. A peer that fills its block gets a large one for as long as it does, so that a bulk of
+/// octets takes few calls, and one that sends half a record and stops holds little.
 class Inbox {
  public:
-  /// Two of the largest records: while one is incomplete, another fits behind it.
-  static constexpr std::size_t capacity = 2 * (header_octets + most_content + 256);
+  static constexpr std::size_t largest_record = header_octets + most_content + 256;
+  /// While one record is incomplete, another fits behind it.
+  static constexpr std::size_t small = 2 * largest_record;
+  /// Four, as many as their reader has room for, behind one that is incomplete.
+  static constexpr std::size_t large = 5 * largest_record;
 
   Inbox() = default;
   Inbox(const Inbox&) = delete;
@@ -30,51 +34,81 @@ class Inbox {
   /// Not opened yet.
   std::span<char> sealed() { return {block_.get() + next_, end_ - next_}; }
   std::span<const char> sealed() const { return {block_.get() + next_, end_ - next_}; }
-  void opened(std::size_t octets) { next_ += octets; }
+  void opened(std::size_t octets) { next_ += static_cast<std::uint32_t>(octets); }
   /// Opened, in this block, and not taken yet. At most one record's.
   std::string_view data() const { return data_; }
   void keep(std::string_view data) { data_ = data; }
   void taken(std::size_t octets) { data_.remove_prefix(octets); }
   bool empty() const { return next_ == end_ && data_.empty(); }
 
-  /// Room for more behind sealed(), which moves to the front. Requires: no data().
+  /// Room for more behind sealed(), which moves to the front. Requires: no data(), and no whole
+  /// record in sealed().
   std::span<char> room();
-  void filled(std::size_t octets) { end_ += octets; }
+  void filled(std::size_t octets);
   /// Gives the block back when nothing is in it.
   void settle();
 
  private:
   using Block = std::unique_ptr<char[]>;
   static constexpr std::size_t most_spare = 64;
-  static std::vector<Block>& spare() {
-    thread_local std::vector<Block> blocks;
-    return blocks;
+  static constexpr std::size_t most_spare_large = 4;  // they are held during a read, hardly longer
+  static std::vector<Block>& spare(std::size_t size) {
+    thread_local std::array<std::vector<Block>, 2> blocks;
+    return blocks[size == large ? 1 : 0];
   }
+  static Block take(std::size_t size);
+  void give_back();
 
   Block block_;
-  std::size_t next_ = 0;
-  std::size_t end_ = 0;
+  std::uint32_t size_ = 0;  // of it
+  std::uint32_t next_ = 0;
+  std::uint32_t end_ = 0;
+  bool bulk_ = false;  // the last octets filled it up
   std::string_view data_;
 };
 
-std::span<char> Inbox::room() {
-  if (!block_ && !spare().empty()) {
-    block_ = std::move(spare().back());
-    spare().pop_back();
+Inbox::Block Inbox::take(std::size_t size) {
+  std::vector<Block>& blocks = spare(size);
+  if (blocks.empty()) return std::make_unique_for_overwrite<char[]>(size);
+  Block block = std::move(blocks.back());
+  blocks.pop_back();
+  return block;
+}
+
+void Inbox::give_back() {
+  std::vector<Block>& blocks = spare(size_);
+  if (blocks.size() < (size_ == large ? most_spare_large : most_spare)) {
+    blocks.push_back(std::move(block_));
   }
-  if (!block_) block_ = std::make_unique_for_overwrite<char[]>(capacity);
+  block_.reset();
+}
+
+std::span<char> Inbox::room() {
+  const std::size_t wanted = bulk_ ? large : small;
   const std::size_t rest = end_ - next_;
-  if (next_ > 0 && rest > 0) std::memmove(block_.get(), block_.get() + next_, rest);
+  if (!block_ || size_ != wanted) {
+    Block other = take(wanted);
+    if (rest > 0) std::memcpy(other.get(), block_.get() + next_, rest);
+    if (block_) give_back();
+    block_ = std::move(other);
+    size_ = static_cast<std::uint32_t>(wanted);
+  } else if (next_ > 0 && rest > 0) {
+    std::memmove(block_.get(), block_.get() + next_, rest);
+  }
   next_ = 0;
-  end_ = rest;
-  return {block_.get() + end_, capacity - end_};
+  end_ = static_cast<std::uint32_t>(rest);
+  return {block_.get() + end_, size_ - end_};
+}
+
+void Inbox::filled(std::size_t octets) {
+  end_ += static_cast<std::uint32_t>(octets);
+  bulk_ = end_ == size_;
 }
 
 void Inbox::settle() {
   if (!empty() || !block_) return;
   next_ = end_ = 0;
-  if (spare().size() < most_spare) spare().push_back(std::move(block_));
-  block_.reset();
+  give_back();
 }
 
 /// Moves the records of TLS 1.3 without an SSL.

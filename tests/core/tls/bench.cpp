@@ -80,9 +80,9 @@ RawClient::RawClient() : context(SSL_CTX_new(TLS_client_method())) {
 }
 
 void RawClient::exchange(ServerEnd& server) {
-  char buffer[32 * 1024];
-  const int size = BIO_read(SSL_get_wbio(ssl.get()), buffer, sizeof buffer);
-  if (size > 0) server.script->send(std::string_view(buffer, static_cast<std::size_t>(size)));
+  BIO* const said = SSL_get_wbio(ssl.get());
+  std::string piece(BIO_ctrl_pending(said), '\0');
+  if (BIO_read(said, piece.data(), int_size(piece)) > 0) server.script->send(piece);
   server.settle();
   const std::string back = server.script->take_written();
   if (!back.empty()) BIO_write(SSL_get_rbio(ssl.get()), back.data(), int_size(back));

@@ -312,6 +312,33 @@ TEST_CASE("many octets pass under many keys, ours changing by count and the clie
   }
 }
 
+TEST_CASE("a bulk of records is read a block at a time, however it is cut") {
+  std::string block(300'000, '\0');
+  SystemEntropy().fill(block);
+  std::vector<char> room(64 * 1024);
+  // All at once; in pieces that end within records; hardly anything at a time.
+  for (const std::size_t at_once :
+       {std::size_t{1'000'000}, std::size_t{40'000}, std::size_t{7'001}}) {
+    CAPTURE(at_once);
+    Visit visit;
+    visit.shake();
+    visit.server.script->at_most(at_once);
+    visit.client.write(visit.server, block);
+    std::string got;
+    std::size_t most = 0;
+    for (;;) {
+      const net::IoResult read = visit.stream->try_read(room);
+      if (read.state != IoState::done) break;
+      got.append(room.data(), read.bytes);
+      most = std::max(most, read.bytes);
+    }
+    CHECK((got == block));
+    if (at_once > block.size()) CHECK(most == room.size());
+    visit.client.write(visit.server, "and a question");
+    CHECK(visit.heard() == "and a question");
+  }
+}
+
 TEST_CASE("a connection that breaks at any octet fails its lean stream") {
   for (std::size_t at = 1; at < 60; ++at) {
     Visit visit;
