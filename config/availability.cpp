@@ -1,9 +1,8 @@
 // What this version has of the language. A later version deletes lines here.
 #include <algorithm>
-#include <array>
-#include <unordered_map>
 
 #include "config/detail/parse.hpp"
+#include "config/detail/visit.hpp"
 #include "core/base/contains.hpp"
 
 namespace gatehouse::config::detail {
@@ -39,69 +38,90 @@ const std::vector<Row>& rows() {
   return table;
 }
 
-/// Whether `path` of a row names `pattern` itself.
-bool names(std::string_view path, std::string_view pattern) {
-  const std::size_t bar = path.find('|');
-  if (bar == std::string_view::npos) return path == pattern;
-  const std::string_view shorter = path.substr(0, bar);
-  const std::string_view longer = path.substr(bar + 1);  // "site.tls.challenges"
-  if (longer == pattern) return true;
-  // What follows the longer table's name also follows the shorter one's.
-  const std::size_t key = longer.find('.', longer.find('.') + 1);
-  const std::string_view rest = longer.substr(key);
-  return pattern.size() == shorter.size() + rest.size() && pattern.starts_with(shorter) &&
-         pattern.ends_with(rest);
+/// The rows by the keys that lead to them.
+struct Branch {
+  std::string_view key;
+  const Row* row = nullptr;
+  std::vector<Branch> below = {};
+
+  const Branch* find(std::string_view wanted) const {
+    const auto found = std::find_if(below.begin(), below.end(),
+                                    [&](const Branch& each) { return each.key == wanted; });
+    return found == below.end() ? nullptr : &*found;
+  }
+  Branch& at(std::string_view path) {
+    const std::size_t dot = path.find('.');
+    const std::string_view first = path.substr(0, dot);
+    if (!find(first)) below.push_back({first});
+    const auto next = std::find_if(below.begin(), below.end(),
+                                   [&](const Branch& each) { return each.key == first; });
+    return dot == std::string_view::npos ? *next : next->at(path.substr(dot + 1));
+  }
+};
+
+const Branch& branches() {
+  static const Branch root = [] {
+    Branch made;
+    for (const Row& row : rows()) {
+      const std::size_t bar = row.path.find('|');
+      const std::string_view longer = bar == std::string_view::npos ? row.path  //
+                                                                    : row.path.substr(bar + 1);
+      made.at(longer).row = &row;
+      if (bar == std::string_view::npos) continue;
+      made.at(row.path.substr(0, bar)).at(longer.substr(longer.rfind('.') + 1)).row = &row;
+    }
+    return made;
+  }();
+  return root;
 }
 
 /// The row of the pattern, or of the nearest table around it.
 const Row* row_of(std::string_view pattern) {
-  while (true) {
-    for (const Row& row : rows()) {
-      if (names(row.path, pattern)) return &row;
-    }
-    const std::size_t dot = pattern.rfind('.');
-    if (dot == std::string_view::npos) return nullptr;
-    pattern = pattern.substr(0, dot);
+  const Row* row = nullptr;
+  for (const Branch* branch = &branches(); branch;) {
+    if (branch->row) row = branch->row;
+    const std::size_t dot = pattern.find('.');
+    branch = branch->find(pattern.substr(0, dot));
+    pattern = dot == std::string_view::npos ? std::string_view() : pattern.substr(dot + 1);
   }
+  return row;
 }
 
-bool asks_for_nothing(const Row& row, const std::string& value) {
-  return contains(row.accepted, value);
+std::string why_refused(const Row& row, const Strings& values) {
+  const bool fine = std::all_of(values.begin(), values.end(), [&](const std::string& value) {
+    return contains(row.accepted, value);
+  });
+  return fine ? "" : std::string(row.missing) + " not available in this version";
+}
+
+/// What is written in `table` and below it. A refused key is told with all that stands below it.
+void check_table(const Node& table, const Trail& at, const Branch& known, Book& book) {
+  for (const Member& member : table.members) {
+    const Branch* branch = known.find(member.key);
+    if (!branch) continue;
+    const Trail key{&at, member.key};
+    if (branch->row) {
+      const std::string why = why_refused(*branch->row, member.value.values());
+      if (!why.empty() && !book.spoilt(key.path())) {
+        book.fail(member.at, "'" + member.key + "': " + why);
+      }
+    } else if (member.value.kind == Node::Kind::table && member.key != "site") {
+      check_table(member.value, key, *branch, book);
+    } else if (member.value.kind == Node::Kind::list && member.key == "site") {
+      for (std::size_t i = 0; i < member.value.items.size(); ++i) {
+        check_table(member.value.items[i], {&key, {}, i, Trail::Kind::item}, *branch, book);
+      }
+    }
+  }
 }
 
 }  // namespace
 
 std::string unavailable(const std::string& pattern, const Strings& values) {
   const Row* row = row_of(pattern);
-  if (!row) return {};
-  const bool fine = std::all_of(values.begin(), values.end(), [&](const std::string& value) {
-    return asks_for_nothing(*row, value);
-  });
-  return fine ? "" : std::string(row->missing) + " not available in this version";
+  return row ? why_refused(*row, values) : "";
 }
 
-void check_available(Book& book) {
-  std::unordered_map<std::string_view, const Row*> known;  // by pattern: few, however many keys
-  std::vector<std::pair<std::string_view, const Presence*>> asked;  // by path
-  for (const auto& [path, presence] : book.present()) {
-    const auto [at, first] = known.try_emplace(presence.pattern, nullptr);
-    if (first) at->second = row_of(presence.pattern);
-    if (at->second != nullptr) asked.emplace_back(path, &presence);
-  }
-  std::sort(asked.begin(), asked.end());  // what stands below comes behind
-  Strings refused;                        // paths: what stands below a refused one is told with it
-  for (const auto& [path, presence] : asked) {
-    const bool below =
-        std::any_of(refused.begin(), refused.end(), [path = path](const std::string& above) {
-          return path.starts_with(above) && path.size() > above.size() &&
-                 (path[above.size()] == '.' || path[above.size()] == '[');
-        });
-    if (below || book.spoilt(std::string(path))) continue;
-    const std::string why = unavailable(presence->pattern, presence->values());
-    if (why.empty()) continue;
-    refused.emplace_back(path);
-    book.fail(presence->at, "'" + refused.back().substr(path.rfind('.') + 1) + "': " + why);
-  }
-}
+void check_available(const Node& text, Book& book) { check_table(text, Trail(), branches(), book); }
 
 }  // namespace gatehouse::config::detail

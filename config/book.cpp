@@ -1,6 +1,7 @@
 #include "config/detail/book.hpp"
 
 #include <algorithm>
+#include <charconv>
 #include <tuple>
 
 namespace gatehouse::config {
@@ -55,6 +56,35 @@ std::size_t distance(std::string_view a, std::string_view b) {
   return cost[a.size()][b.size()];
 }
 
+/// A value of the text and its place: that of its key, where it has one.
+struct Found {
+  const Node* value = nullptr;
+  const Position* at = nullptr;
+};
+
+/// What stands at `path` below `found`. Chosen names may hold dots, so each key that fits is tried.
+Found look(const Found& found, std::string_view path) {
+  if (path.empty()) return found;
+  if (path.starts_with('[')) {
+    std::size_t index = 0;
+    const char* const last = path.data() + path.size();
+    const auto [end, failed] = std::from_chars(path.data() + 1, last, index);
+    if (failed != std::errc() || index >= found.value->items.size()) return {};
+    const Node& item = found.value->items[index];
+    return look({&item, &item.at}, path.substr(static_cast<std::size_t>(end - path.data()) + 1));
+  }
+  if (found.value->kind != Node::Kind::table) return {};
+  if (path.starts_with('.')) path.remove_prefix(1);
+  for (const Member& member : found.value->members) {
+    if (!path.starts_with(member.key)) continue;
+    const std::string_view rest = path.substr(member.key.size());
+    if (!rest.empty() && rest.front() != '.' && rest.front() != '[') continue;
+    const Found inner = look({&member.value, &member.at}, rest);
+    if (inner.value) return inner;
+  }
+  return {};
+}
+
 }  // namespace
 
 const Member* Node::find(std::string_view key) const {
@@ -91,10 +121,17 @@ std::string_view name(Node::Kind kind) {
   return "";
 }
 
-Strings Presence::values() const {
+Strings Node::values() const {
   Strings all;
-  gather(*value, all);
+  gather(*this, all);
   return all;
+}
+
+const Node* below(const Node* table, std::string_view key) {
+  // What was no table before another file's part was added to it was told, and never read.
+  const bool read = table && table->kind == Node::Kind::table;
+  const Member* member = read ? table->find(key) : nullptr;
+  return member ? &member->value : nullptr;
 }
 
 void Book::fail(const Position& at, std::string message) {
@@ -105,9 +142,13 @@ void Book::warn(const Position& at, std::string message) {
   warnings_.push_back({at, std::move(message)});
 }
 
-void Book::note(const std::string& path, const std::string& pattern, const Node& value,
-                const Position& at) {
-  present_.insert_or_assign(path, Presence{pattern, at, &value});
+const Node* Book::written(const std::string& path) const {
+  return text_ ? look({text_, &text_->at}, path).value : nullptr;
+}
+
+const Node* Book::site(std::size_t index) const {
+  const Node* sites = below(text_, "site");
+  return sites && index < sites->items.size() ? &sites->items[index] : nullptr;
 }
 
 bool Book::names_backend(const Config& config, const std::string& name) {
@@ -118,13 +159,12 @@ bool Book::names_backend(const Config& config, const std::string& name) {
 }
 
 Position Book::place(const std::string& path) const {
-  std::string at = path;
-  while (true) {
-    if (const auto item = items_.find(at); item != items_.end()) return item->second;
-    if (const auto key = present_.find(at); key != present_.end()) return key->second.at;
+  std::string_view at = path;
+  while (text_ && !at.empty()) {
+    if (const Found found = look({text_, &text_->at}, at); found.value) return *found.at;
     const std::size_t cut = at.find_last_of(".[");
     if (cut == std::string::npos || cut == 0) break;
-    at.resize(cut);
+    at = at.substr(0, cut);
   }
   return Position{files_.empty() ? "" : files_.front(), 1, 1};
 }

@@ -10,18 +10,24 @@ namespace gatehouse::config::detail {
 namespace {
 
 void check_hosts(const Config& config, Book& book) {
-  std::unordered_map<std::string, std::string> owners;  // host to the path of its first mention
+  struct Mention {
+    std::size_t site;
+    std::size_t host;
+  };
+  const auto place = [&book](const Mention& mention) {
+    return book.place(site_path(mention.site) + ".hosts[" + std::to_string(mention.host) + "]");
+  };
+  std::unordered_map<std::string_view, Mention> owners;  // the first of each host
+  owners.reserve(config.sites.size());
   for (std::size_t i = 0; i < config.sites.size(); ++i) {
-    const std::string site = site_path(i);
-    if (!book.has(site + ".hosts")) book.fail(config.sites[i].at, "[[site]] needs 'hosts'");
+    if (!below(book.site(i), "hosts")) book.fail(config.sites[i].at, "[[site]] needs 'hosts'");
     for (std::size_t n = 0; n < config.sites[i].hosts.size(); ++n) {
       const std::string& host = config.sites[i].hosts[n];
-      const std::string path = site + ".hosts[" + std::to_string(n) + "]";
       if (host.empty()) continue;
-      const auto [first, fresh] = owners.emplace(host, path);
+      const auto [first, fresh] = owners.try_emplace(host, Mention{i, n});
       if (fresh) continue;
-      book.fail(book.place(path),
-                "host '" + host + "' is named twice; first at " + where(book.place(first->second)));
+      book.fail(place({i, n}),
+                "host '" + host + "' is named twice; first at " + where(place(first->second)));
     }
   }
 }
@@ -78,11 +84,11 @@ bool is_local_site_host(const std::string& host) {
   return is_local_host(host.starts_with("*.") ? "x" + host.substr(1) : host);
 }
 
-void want_readable(const std::string& file, const std::string& path, Book& book,
-                   const Surroundings& around) {
+void want_readable(const std::string& file, const std::string& table, std::string_view key,
+                   Book& book, const Surroundings& around) {
   if (!file.empty() && !around.readable(file)) {
-    const std::string key = path.substr(path.rfind('.') + 1);
-    book.fail(book.place(path), "'" + key + "': cannot read '" + file + "'");
+    const std::string last(key.substr(key.rfind('.') + 1));
+    book.fail(book.place(extended(table, key)), "'" + last + "': cannot read '" + file + "'");
   }
 }
 

@@ -74,9 +74,9 @@ class PassthroughCheck {
       tell(key(name), "'" + std::string(name) +
                           "' needs the request, which mode = \"passthrough\" never sees");
     }
-    const auto written = book_.present().find(key("backend"));
     // Written and not empty: what is wrong with it was told already.
-    const bool told = written != book_.present().end() && !written->second.values().empty();
+    const Node* written = route.backend.empty() ? book_.written(key("backend")) : nullptr;
+    const bool told = written && !written->values().empty();
     if (route.backend.empty() && !told) {
       tell(path_ + ".tls.mode", "'mode' passthrough needs 'backend': the servers that end TLS");
     }
@@ -105,7 +105,6 @@ class PassthroughCheck {
 
   void check_backend(const Backend& backend) {
     const std::string named = "backend." + backend.name;
-    const bool has_name = book_.has(named);
     for (std::size_t i = 0; i < backend.servers.size(); ++i) {
       const BackendServer& server = backend.servers[i];
       using Scheme = BackendServer::Scheme;
@@ -117,13 +116,12 @@ class PassthroughCheck {
                                "' cannot be passed through to: the client's own TLS goes there, "
                                "so write HOST:PORT");
     }
-    if (!has_name) return;
     for (const auto& [name, asks] :
          {std::pair<const char*, bool>{"health.path", !backend.health.path.empty()},
           {"sticky", !backend.sticky_cookie.empty()},
           {"policy", backend.policy == "path_hash" || backend.policy == "header_hash" ||
                          backend.policy == "cookie_hash"}}) {
-      if (!asks) continue;
+      if (!asks || !book_.has(named)) continue;
       tell(named + "." + name, "'" + std::string(name) + "' speaks HTTP, and the site '" +
                                    site_.hosts.front() +
                                    "' with mode = \"passthrough\" uses this backend");

@@ -1,21 +1,40 @@
 // Rules for backends and routes.
+#include <limits>
+
 #include "config/detail/check.hpp"
 #include "core/base/pattern.hpp"
 
 namespace gatehouse::config::detail {
 namespace {
 
-/// Routes and what they say, with the paths to tell about.
-struct RoutePlace {
-  std::string route;  // "site[0].route[1]"
-  std::string site;
-
-  /// Where a key of this route was written: in the route, else in its site.
-  std::string key(const Book& book, const std::string& name) const {
-    const std::string own = route + "." + name;
-    return book.has(own) ? own : site + "." + name;
+/// A route of the text: where a key of it was written, in [[site.route]] or else in its site.
+class RoutePlace {
+ public:
+  RoutePlace(const Book& book, std::size_t site, std::size_t route)
+      : number_(site), route_number_(route), site_(book.site(site)) {
+    const Node* routes = below(site_, "route");
+    if (routes && route < routes->items.size()) route_ = &routes->items[route];
   }
+
+  /// What was written; null: nothing was.
+  const Node* value(std::string_view name) const {
+    const Node* own = below(route_, name);
+    return own ? own : below(site_, name);
+  }
+  std::string key(std::string_view name) const {
+    const std::string site = site_path(number_);
+    const std::string route = ".route[" + std::to_string(route_number_) + "]";
+    return extended(below(route_, name) ? site + route : site, name);
+  }
+
+ private:
+  std::size_t number_;
+  std::size_t route_number_;
+  const Node* site_;
+  const Node* route_ = nullptr;
 };
+
+constexpr std::size_t no_route = std::numeric_limits<std::size_t>::max();
 
 void check_actions(const Route& route, const RoutePlace& place, Book& book) {
   Strings given;
@@ -24,15 +43,14 @@ void check_actions(const Route& route, const RoutePlace& place, Book& book) {
   if (route.files) given.emplace_back("files");
   if (!route.backend.empty()) given.emplace_back("backend");
   if (given.size() > 1) {
-    book.fail(book.place(place.key(book, given[1])),
+    book.fail(book.place(place.key(given[1])),
               "'" + given[1] + "' and '" + given[0] + "' cannot both answer one route: keep one");
   }
   if (!given.empty()) return;
   for (const char* name : {"redirect", "respond", "files", "backend"}) {
-    const std::string path = place.key(book, name);
-    const auto written = book.present().find(path);
+    const Node* written = place.value(name);
     // Written and not empty: what is wrong with it was told already.
-    if (written != book.present().end() && !written->second.values().empty()) return;
+    if (written && !written->values().empty()) return;
   }
   book.fail(route.at,
             "nothing answers here: write one of 'backend', 'redirect', 'respond', 'files'");
@@ -40,9 +58,8 @@ void check_actions(const Route& route, const RoutePlace& place, Book& book) {
 
 void check_handlers(const Route& route, const RoutePlace& place, Book& book) {
   const auto need = [&](bool missing, const std::string& table, const std::string& key) {
-    const std::string path = place.key(book, table);
-    if (missing && !book.has(path + "." + key)) {
-      book.fail(book.place(path), "'" + table + "' needs '" + key + "'");
+    if (missing && !below(place.value(table), key)) {
+      book.fail(book.place(place.key(table)), "'" + table + "' needs '" + key + "'");
     }
   };
   if (route.redirect) need(route.redirect->to.empty(), "redirect", "to");
@@ -51,9 +68,9 @@ void check_handlers(const Route& route, const RoutePlace& place, Book& book) {
   if (route.forward_auth) need(route.forward_auth->url.empty(), "forward_auth", "url");
   if (route.rewrite) need(route.rewrite->match.empty(), "rewrite", "match");
   if (route.files) need(route.files->root.empty(), "files", "root");
-  const std::string respond = place.key(book, "respond");
   if (route.respond && route.respond->echo && !route.respond->body.empty()) {
-    book.fail(book.place(respond + ".body"), "'echo' writes the body itself: leave 'body' out");
+    book.fail(book.place(place.key("respond") + ".body"),
+              "'echo' writes the body itself: leave 'body' out");
   }
 }
 
@@ -79,7 +96,7 @@ void check_rewrite(const Route& route, const RoutePlace& place, Book& book) {
   for (std::size_t at = to.find('$'); at != std::string::npos; at = to.find('$', at + 1)) {
     const char digit = at + 1 < to.size() ? to[at + 1] : ' ';
     if (digit < '0' || digit > '9' || digit - '0' <= match->groups()) continue;
-    book.fail(book.place(place.key(book, "rewrite") + ".to"),
+    book.fail(book.place(place.key("rewrite") + ".to"),
               "'to' names $" + std::string(1, digit) + ", and 'match' has " +
                   std::to_string(match->groups()) + (match->groups() == 1 ? " group" : " groups"));
     return;
@@ -90,28 +107,31 @@ void check_error_pages(const Pairs& errors, const RoutePlace& place, Book& book,
                        const Surroundings& around) {
   for (const auto& [status, file] : errors) {
     if (file.empty()) continue;
-    const std::string path = place.key(book, "errors") + "." + status;
     const auto content = around.read_file(file);
-    if (!content) {
-      book.fail(book.place(path), "'" + status + "': cannot read '" + file + "'");
-    } else if (content->size() > most_error_page_bytes) {
-      book.fail(book.place(path), "'" + status + "': '" + file + "' has more than 1 MiB");
-    }
+    if (content && content->size() <= most_error_page_bytes) continue;
+    const Node* written = below(place.value("errors"), status);
+    book.fail(written ? written->at : book.place(place.key("errors")),
+              "'" + status + "': " + (content ? "" : "cannot read ") + "'" + file + "'" +
+                  (content ? " has more than 1 MiB" : ""));
   }
 }
 
 }  // namespace
 
 void check_backends(const Config& config, Book& book, const Surroundings& around) {
-  for (const Backend& backend : config.backends) {
+  const Node* written = book.written("backend");
+  if (!written || written->kind != Node::Kind::table) return;
+  auto next = config.backends.begin();  // those with a table come first, and in its order
+  for (const Member& named : written->members) {
+    if (named.value.kind != Node::Kind::table) continue;
+    const Backend& backend = *next++;
     const std::string path = "backend." + backend.name;
-    if (!book.has(path)) continue;  // servers written in place
-    if (!book.has(path + ".servers")) {
-      book.fail(book.place(path), "[backend." + backend.name + "] needs 'servers'");
+    if (!named.value.find("servers")) {
+      book.fail(named.at, "[backend." + backend.name + "] needs 'servers'");
     }
-    want_readable(backend.tls.roots, path + ".tls.roots", book, around);
-    want_readable(backend.tls.cert, path + ".tls.cert", book, around);
-    want_readable(backend.tls.key, path + ".tls.key", book, around);
+    want_readable(backend.tls.roots, path, "tls.roots", book, around);
+    want_readable(backend.tls.cert, path, "tls.cert", book, around);
+    want_readable(backend.tls.key, path, "tls.key", book, around);
     check_hash_key(backend, path, book);
     if (backend.tls.cert.empty() != backend.tls.key.empty()) {
       book.fail(book.place(path + ".tls"), "'cert' and 'key' go together");
@@ -128,7 +148,7 @@ void check_routes(const Config& config, Book& book, const Surroundings& around) 
                 "'hsts' is told over TLS only, and this site has none");
     }
     for (std::size_t n = 0; n < config.sites[i].routes.size(); ++n) {
-      const RoutePlace place{site_path(i) + ".route[" + std::to_string(n) + "]", site_path(i)};
+      const RoutePlace place(book, i, n);
       check_actions(config.sites[i].routes[n], place, book);
       check_handlers(config.sites[i].routes[n], place, book);
       check_rewrite(config.sites[i].routes[n], place, book);
@@ -139,7 +159,7 @@ void check_routes(const Config& config, Book& book, const Surroundings& around) 
       return route.errors == config.sites[i].errors;
     };
     if (std::any_of(routes.begin(), routes.end(), takes_over)) continue;  // told already
-    check_error_pages(config.sites[i].errors, {site_path(i), site_path(i)}, book, around);
+    check_error_pages(config.sites[i].errors, RoutePlace(book, i, no_route), book, around);
   }
 }
 

@@ -69,7 +69,7 @@ void check_issuers(const Config& config, Book& book, const Surroundings& around)
     if (issuer.directory.empty() && !book.spoilt(path + ".directory") && !public_ca(name)) {
       book.fail(book.place(path), "[acme.issuer." + name + "] needs 'directory'");
     }
-    want_readable(issuer.roots, path + ".roots", book, around);
+    want_readable(issuer.roots, path, "roots", book, around);
     if (!issuer.eab) continue;
     for (const char* key : {"key_id", "hmac_key"}) {
       if (!book.has(path + ".eab." + key)) {
@@ -87,21 +87,23 @@ void check_issuers(const Config& config, Book& book, const Surroundings& around)
   }
 }
 
-/// `table` is "acme" or a site's tls: only what is written there is told there.
-void check_settings(const Config& config, const AcmeSettings& settings, const std::string& table,
-                    Book& book) {
-  if (book.has(table + ".ca")) {
+/// `table` is "acme" or a site's tls, and `text` what is written there: only that is told there.
+void check_settings(const Config& config, const AcmeSettings& settings, const Node* text,
+                    const std::string& table, Book& book) {
+  if (below(text, "ca")) {
     for (std::size_t i = 0; i < settings.ca.size(); ++i) {
       check_ca(config, settings.ca[i], table + ".ca[" + std::to_string(i) + "]", book);
     }
   }
-  if (book.has(table + ".standby_ca")) {
+  if (below(text, "standby_ca")) {
     check_ca(config, settings.standby_ca, table + ".standby_ca", book);
   }
-  for (const auto& [key, list] : {std::pair<std::string, const Strings&>{"ca", settings.ca},
-                                  {"challenges", settings.challenges},
-                                  {"key_type", settings.key_type}}) {
-    for (std::size_t i = 0; i < list.size() && book.has(table + "." + key); ++i) {
+  for (const auto& [name, list] : {std::pair<const char*, const Strings&>{"ca", settings.ca},
+                                   {"challenges", settings.challenges},
+                                   {"key_type", settings.key_type}}) {
+    if (!below(text, name)) continue;
+    const std::string key = name;
+    for (std::size_t i = 0; i < list.size(); ++i) {
       if (std::find(list.begin(), list.begin() + static_cast<std::ptrdiff_t>(i), list[i]) !=
           list.begin() + static_cast<std::ptrdiff_t>(i)) {
         book.fail(book.place(table + "." + key + "[" + std::to_string(i) + "]"),
@@ -109,10 +111,11 @@ void check_settings(const Config& config, const AcmeSettings& settings, const st
       }
     }
   }
+  if (!below(text, "renew_windows")) return;
   for (std::size_t i = 0; i < settings.renew_windows.size(); ++i) {
     const std::string path = table + ".renew_windows[" + std::to_string(i) + "]";
     for (const char* key : {"days", "from", "to"}) {
-      if (book.has(table + ".renew_windows") && !book.has(path + "." + key)) {
+      if (!book.has(path + "." + key)) {
         book.fail(book.place(path), "a renewal window needs '" + std::string(key) + "'");
       }
     }
@@ -126,11 +129,12 @@ class SiteTlsCheck {
         site_(config.sites[index]),
         path_(site_path(index)),
         tls_(path_ + ".tls"),
+        text_(below(book.site(index), "tls")),
         book_(book),
         around_(around) {}
 
   void all() {
-    check_settings(config_, site_.tls.acme, tls_, book_);
+    check_settings(config_, site_.tls.acme, text_, tls_, book_);
     check_listeners_fit();
     check_files();
     check_mixture();
@@ -148,6 +152,8 @@ class SiteTlsCheck {
   }
 
  private:
+  /// Whether [site.tls] has that key.
+  bool says(std::string_view key) const { return below(text_, key) != nullptr; }
   std::string host_path(std::size_t i) const { return path_ + ".hosts[" + std::to_string(i) + "]"; }
   void tell(const std::string& path, std::string message) {
     book_.fail(book_.place(path), std::move(message));
@@ -159,28 +165,30 @@ class SiteTlsCheck {
       tell(path_ + ".https", "'https' listens for TLS, but tls.mode is \"off\"");
     }
     const bool none = site_.https ? site_.https->empty() : config_.server.https.empty();
-    if (!off && none && book_.has(tls_ + ".mode")) {
+    if (!off && none && says("mode")) {
       tell(tls_ + ".mode", "'mode' needs an https listener, and this site has none");
     }
   }
 
   void check_files() {
     const bool files = site_.tls.mode == TlsMode::files;
-    for (const auto& [key, file] :
-         {std::pair<std::string, const std::string&>{"cert", site_.tls.cert},
+    for (const auto& [name, file] :
+         {std::pair<const char*, const std::string&>{"cert", site_.tls.cert},
           {"key", site_.tls.key}}) {
-      const std::string path = tls_ + "." + key;
-      if (files && file.empty() && book_.has(tls_ + ".mode")) {
+      if (files) want_readable(file, tls_, name, book_, around_);
+      if (files == !file.empty()) continue;  // there where it is wanted
+      const std::string key = name;
+      if (!files) {
+        tell(tls_ + "." + key, "'" + key + "' goes with mode = \"files\"");
+      } else if (says("mode")) {
         tell(tls_ + ".mode", "'mode' files needs '" + key + "'");
       }
-      if (!files && !file.empty()) tell(path, "'" + key + "' goes with mode = \"files\"");
-      if (files) want_readable(file, path, book_, around_);
     }
   }
 
   /// One site has one mode; where the hosts ask for two, somebody must choose.
   void check_mixture() {
-    if (book_.has(tls_ + ".mode") || site_.tls.mode == TlsMode::off) return;
+    if (says("mode") || site_.tls.mode == TlsMode::off) return;
     if (contains(site_.hosts, "")) return;  // a host that was no host
     const auto local = std::find_if(site_.hosts.begin(), site_.hosts.end(), is_local_site_host);
     const auto open = std::find_if_not(site_.hosts.begin(), site_.hosts.end(), is_local_site_host);
@@ -192,11 +200,12 @@ class SiteTlsCheck {
 
   void check_client_auth() {
     const ClientAuth& auth = site_.tls.client_auth;
+    if (auth.mode == "off" && auth.roots.empty() && auth.crl.empty()) return;
     const std::string path = tls_ + ".client_auth";
     if (auth.mode != "off" && auth.roots.empty()) tell(path, "'client_auth' needs 'roots'");
     // Somebody thinks that it is switched on.
     const bool means_it = !auth.roots.empty() || !auth.crl.empty();
-    if (means_it && !book_.has(path + ".mode")) {
+    if (means_it && !below(below(text_, "client_auth"), "mode")) {
       tell(path, "'client_auth' needs 'mode': \"request\" or \"require\"");
     }
     if (auth.mode != "off" && site_.tls.mode == TlsMode::off) {
@@ -207,12 +216,12 @@ class SiteTlsCheck {
            "'redirect_http' = false cannot serve a site in plain HTTP that requires a client "
            "certificate: leave it out");
     }
-    want_readable(auth.roots, tls_ + ".client_auth.roots", book_, around_);
-    want_readable(auth.crl, tls_ + ".client_auth.crl", book_, around_);
+    want_readable(auth.roots, path, "roots", book_, around_);
+    want_readable(auth.crl, path, "crl", book_, around_);
   }
 
   void check_alpn() {
-    if (!book_.has(tls_ + ".alpn") || !book_.has("server.protocols")) return;
+    if (!says("alpn") || !book_.has("server.protocols")) return;
     if (contains(site_.tls.alpn, "h2") && !contains(config_.server.protocols, "h2")) {
       tell(tls_ + ".alpn", "'alpn' offers h2, but [server] protocols has no \"h2\"");
     }
@@ -227,7 +236,7 @@ class SiteTlsCheck {
       return public_ca(ca) && !moved;
     };
     const auto ca = std::find_if(cas.begin(), cas.end(), is_public);
-    if (ca == cas.end() || !book_.has(tls_ + ".mode")) return;
+    if (ca == cas.end() || !says("mode")) return;
     for (std::size_t i = 0; i < site_.hosts.size(); ++i) {
       if (site_.hosts[i].empty() || !is_local_site_host(site_.hosts[i])) continue;
       tell(host_path(i), "'" + site_.hosts[i] + "' is a local name, which '" + *ca +
@@ -273,6 +282,7 @@ class SiteTlsCheck {
   const Site& site_;
   std::string path_;
   std::string tls_;
+  const Node* text_;  // of [site.tls], where there is one
   Book& book_;
   const Surroundings& around_;
 };
@@ -281,7 +291,7 @@ class SiteTlsCheck {
 
 void check_acme(const Config& config, Book& book, const Surroundings& around) {
   check_issuers(config, book, around);
-  check_settings(config, config.acme.settings, "acme", book);
+  check_settings(config, config.acme.settings, book.written("acme"), "acme", book);
 }
 
 void check_site_tls(const Config& config, Book& book, const Surroundings& around) {

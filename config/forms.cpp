@@ -196,8 +196,7 @@ void PairsForm::read(const Node& node, Pairs& value, const Ask& ask) const {
   }
   Pairs made;
   for (const Member& member : node.members) {
-    const Ask inner{ask.book, member.key, ask.path + "." + member.key, ask.pattern};
-    ask.book.note_item(inner.path, member.value.at);
+    const Ask inner = ask.entry(member.key);
     if (name) {
       const auto good = name(member.key);
       if (!good) ask.book.fail(member.at, "'" + member.key + "' " + good.error().detail());
@@ -229,7 +228,7 @@ void UsersForm::read(const Node& node, Users& value, const Ask& ask) const {
   }
   Users made;
   for (const Member& member : node.members) {
-    const Ask inner{ask.book, member.key, ask.path + "." + member.key, ask.pattern};
+    const Ask inner = ask.entry(member.key);
     Secret hash;
     if (!member.value.broken) Hidden{parse_password_hash}.read(member.value, hash, inner);
     if (member.key.empty() || member.key.find(':') != std::string::npos) {

@@ -103,7 +103,7 @@ Loaded load_text(const std::string& text, const std::string& name, const Surroun
   detail::read(*root, config, book);
   detail::resolve(config, book, around);
   detail::check(config, book, around);
-  if (features == Features::this_version) detail::check_available(book);
+  if (features == Features::this_version) detail::check_available(*root, book);
   if (!book.clean()) return {{}, book.problems(), book.warnings()};
   return {std::move(config), {}, book.warnings()};
 }

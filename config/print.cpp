@@ -67,7 +67,6 @@ class Writer final : public Visitor {
   }
   void locate(Position&) const override {}
   bool written(std::string_view) const override { return false; }
-  const std::string& path() const override { return header_; }
 
  protected:
   void visit(std::string_view name, Field& field) override {
@@ -92,9 +91,7 @@ class Writer final : public Visitor {
     Book book;
     const auto root = parse_toml("x = " + value + "\n", "", book);
     if (!root || root->members.empty()) return false;
-    Book seen;
-    seen.note("x", pattern, root->members.front().value, {});
-    return !unavailable(pattern, seen.present().at("x").values()).empty();
+    return !unavailable(pattern, root->members.front().value.values()).empty();
   }
 
   void add_headed(const std::string& title, std::string header, std::string pattern,
@@ -136,7 +133,6 @@ class Lister final : public Visitor {
   void rest(std::map<std::string, Secret>&) override {}
   void locate(Position&) const override {}
   bool written(std::string_view) const override { return false; }
-  const std::string& path() const override { return pattern_; }
 
  protected:
   void visit(std::string_view name, Field&) override { keys_.push_back(extended(pattern_, name)); }

@@ -43,9 +43,9 @@ void resolve(Config& config, const Book& book, const Surroundings& around) {
   const bool h2 = contains(spoken, "h2");
   for (std::size_t i = 0; i < config.sites.size(); ++i) {
     Site& site = config.sites[i];
-    const std::string tls = "site[" + std::to_string(i) + "].tls";
-    if (!book.has(tls + ".mode")) site.tls.mode = default_mode(site, server);
-    if (!book.has(tls + ".alpn") && !h2) site.tls.alpn = {"http/1.1"};
+    const Node* tls = below(book.site(i), "tls");
+    if (!below(tls, "mode")) site.tls.mode = default_mode(site, server);
+    if (!h2 && !below(tls, "alpn")) site.tls.alpn = {"http/1.1"};
   }
 }
 

@@ -19,8 +19,8 @@ bool is_local_site_host(const std::string& host);
 std::string site_path(std::size_t site);
 std::string where(const Position& at);  // FILE:LINE:COL
 
-/// Tells when a file named by the key at `path` cannot be read.
-void want_readable(const std::string& file, const std::string& path, Book& book,
-                   const Surroundings& around);
+/// Tells when a file that `key` below the path `table` names cannot be read.
+void want_readable(const std::string& file, const std::string& table, std::string_view key,
+                   Book& book, const Surroundings& around);
 
 }  // namespace gatehouse::config::detail

@@ -179,8 +179,7 @@ struct List {
       if (node.items.empty() && empty == Empty::refused) ask.fail(node, "must not be empty");
       for (std::size_t i = 0; i < node.items.size(); ++i) {
         made.emplace_back();
-        const Ask inner = ask.item(i, node.items[i]);
-        if (!node.items[i].broken) item.read(node.items[i], made.back(), inner);
+        if (!node.items[i].broken) item.read(node.items[i], made.back(), ask.item(i));
       }
     }
     value = std::move(made);

@@ -26,6 +26,8 @@ struct Node {
 
   const Member* find(std::string_view key) const;
   Member* find(std::string_view key);
+  /// All scalars in it, as text.
+  std::vector<std::string> values() const;
 };
 
 struct Member {
@@ -33,6 +35,9 @@ struct Member {
   Position at;
   Node value;
 };
+
+/// What `key` of a table says; null where there is no such key, or no such table.
+const Node* below(const Node* table, std::string_view key);
 
 /// "a string", "a whole number", …: for messages.
 std::string_view name(Node::Kind kind);

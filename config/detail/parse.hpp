@@ -29,7 +29,7 @@ std::string default_data_dir(const Surroundings& around);
 void check(const Config& config, Book& book, const Surroundings& around);
 
 /// Refuses every written key whose feature this version does not have.
-void check_available(Book& book);
+void check_available(const Node& text, Book& book);
 
 /// Why a key with these values is refused by this version; empty when it is not.
 std::string unavailable(const std::string& pattern, const Strings& values);

@@ -13,17 +13,34 @@
 /// names each key of a table once, with its field and its form; the visitor decides what is done.
 namespace gatehouse::config::detail {
 
+/// The way from the file to a key. Most keys have nothing wrong with them, so their paths are put
+/// together only where somebody must be told. Lives on the stack, as what it leads through does.
+struct Trail {
+  enum class Kind : std::uint8_t { key, chosen, item };  // chosen: a name that the user gave
+  const Trail* above = nullptr;                          // null: the file
+  std::string_view name;
+  std::size_t index = 0;  // of an item
+  Kind kind = Kind::key;
+
+  /// "site[0].hosts[1]"
+  std::string path() const;
+  /// The path without indices and with `*` for chosen names: "backend.*.policy".
+  std::string pattern() const;
+  /// The name that an item goes by is its list's.
+  std::string key() const;
+};
+
 /// Which key is being read, for messages and for places.
 struct Ask {
   Book& book;
-  std::string key;
-  std::string path;
-  std::string pattern;
+  Trail at;
 
   /// "'KEY' WHY"
   void fail(const Node& node, std::string_view why) const;
-  /// The same question about item `index` of a list; remembers its place.
-  Ask item(std::size_t index, const Node& node) const;
+  /// The same question about item `index` of a list. Not for longer than this one is there.
+  Ask item(std::size_t index) const { return {book, {&at, {}, index, Trail::Kind::item}}; }
+  /// About an entry of a table that is one value. Neither.
+  Ask entry(std::string_view name) const { return {book, {&at, name}}; }
 };
 
 /// A key's value without its type.
@@ -114,8 +131,6 @@ class Visitor {
   virtual void locate(Position& at) const = 0;
   /// Whether this table's text has the key, when reading.
   virtual bool written(std::string_view name) const = 0;
-  /// This table's path, when reading.
-  virtual const std::string& path() const = 0;
 
  protected:
   explicit Visitor(Task task) : task_(task) {}

@@ -79,6 +79,13 @@ TEST_CASE("problems of the main file and of its includes come in one run") {
                 "b.toml:1:10: [backend.p] is also defined at g.toml:2"});
 }
 
+TEST_CASE("included backends are not read where the main file's are no tables") {
+  Machine machine;
+  machine.files["a.toml"] = "[backend.p]\npolicy = \"first\"\n";
+  CHECK(problems("include = \"a.toml\"\nbackend = \"h:1\"\n", machine) ==
+        Strings{"g.toml:2:1: 'backend' must be tables with names: write [backend.NAME]"});
+}
+
 TEST_CASE("strings take variables, defaults and files") {
   Machine machine;
   machine.environment = {{"HOST", "a.example"}, {"EMPTY", ""}};
