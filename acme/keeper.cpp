@@ -103,7 +103,7 @@ std::vector<CaChoice> Keeper::cas_of(const Wanted& wanted) const {
     return {CaChoice{plan_.internal, nullptr}};
   }
   std::vector<CaChoice> choices;
-  for (const std::string& word : wanted.acme.ca) {
+  for (const std::string& word : wanted.acme->ca) {
     const auto at = plan_.cas.find(word);
     if (at != plan_.cas.end() && at->second.issuer != nullptr) choices.push_back(at->second);
   }
@@ -114,7 +114,7 @@ std::string Keeper::recipe_of(const Wanted& wanted) const {
   std::string recipe = std::to_string(static_cast<int>(wanted.mode));
   for (const CaChoice& ca : cas_of(wanted)) recipe += "\n" + ca.issuer->storage_name();
   recipe += "\n";
-  for (const std::string& type : wanted.acme.key_type) recipe += " " + type;
+  for (const std::string& type : wanted.acme->key_type) recipe += " " + type;
   return recipe + "\n" + wanted.cert + "\n" + wanted.key;
 }
 
@@ -123,7 +123,7 @@ void Keeper::rebuild(Entry& entry) {
   entry.recipe = recipe_of(entry.wanted);
   entry.slots.clear();
   entry.stamp.clear();
-  std::vector<std::string> types = entry.wanted.acme.key_type;
+  std::vector<std::string> types = entry.wanted.acme->key_type;
   if (entry.wanted.mode == TlsMode::files || types.empty()) types = {"p256"};
   const std::size_t cas = cas_of(entry.wanted).size();
   for (std::string& type : types) {

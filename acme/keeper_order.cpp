@@ -197,7 +197,7 @@ awaitable<void> Keeper::order_held(EntryPointer entry, LeasePointer lease) {
 }
 
 IssueRequest Keeper::request_for(const Entry& entry, std::size_t slot) const {
-  const config::AcmeSettings& settings = entry.wanted.acme;
+  const config::AcmeSettings& settings = *entry.wanted.acme;
   IssueRequest request;
   request.key_type = entry.slots[slot].key_type;
   request.host = order_file(entry.host, slot, request.key_type);
@@ -350,7 +350,7 @@ awaitable<void> Keeper::accept(EntryPointer entry, std::size_t slot, std::uint64
   std::fill(filled.backoffs.begin(), filled.backoffs.end(), Backoff());
   entry->failure.reset();
   const Lifetime lifetime{filled.certificate->not_before(), filled.certificate->not_after()};
-  if (renewal_time(lifetime, entry->wanted.acme.renew_at, filled.meta.jitter) <=
+  if (renewal_time(lifetime, entry->wanted.acme->renew_at, filled.meta.jitter) <=
       parts_.clock.wall()) {
     // A CA whose certificates are due at birth must not be asked without end.
     log::warn("certificate was due when it was issued", {{"name", entry->host}});

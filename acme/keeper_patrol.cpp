@@ -76,7 +76,7 @@ void Keeper::take_up(const Storage::Walk::Sighting& sighting) {
   if (entries_.contains(host) || lazy_.size() >= most_lazy) return;
   const Wanted* cover = cover_of(host);
   if (cover == nullptr || cover->mode != TlsMode::on_demand) return;
-  if (!falls_due(sighting.meta, cover->acme.renew_at, parts_.clock.wall())) return;
+  if (!falls_due(sighting.meta, cover->acme->renew_at, parts_.clock.wall())) return;
   if (gate_.remembered(host) || (!gate_.lists(host) && !check_on_demand_name(host))) return;
   const EntryPointer entry = make_lazy(host, *cover);
   entry->unasked = true;

@@ -27,7 +27,7 @@ Standing Keeper::standing_of(const Entry& entry, const Slot& slot) const {
   standing.look_again = slot.look_again;
   if (slot.certificate != nullptr)
     standing.lifetime = {slot.certificate->not_before(), slot.certificate->not_after()};
-  standing.renew_share = entry.wanted.acme.renew_at;
+  standing.renew_share = entry.wanted.acme->renew_at;
   standing.jitter = slot.meta.jitter;
   standing.held_back_until = entry.held_back_until;
   standing.forced = slot.forced;

@@ -14,7 +14,7 @@ namespace gatehouse::acme {
 struct Wanted {
   std::string host;  // normal_host() form, `*.parent` or `*`
   config::TlsMode mode = config::TlsMode::acme;
-  config::AcmeSettings acme;
+  config::Shared<config::AcmeSettings> acme;
   std::string site;  // for people: the site's first host
   std::string cert;  // mode files
   std::string key;

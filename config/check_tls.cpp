@@ -134,7 +134,7 @@ class SiteTlsCheck {
         around_(around) {}
 
   void all() {
-    check_settings(config_, site_.tls.acme, text_, tls_, book_);
+    check_settings(config_, *site_.tls.acme, text_, tls_, book_);
     check_listeners_fit();
     check_files();
     check_mixture();
@@ -229,7 +229,7 @@ class SiteTlsCheck {
 
   /// No public CA certifies local names; a CA of one's own may.
   void check_names_for_ca() {
-    const auto& cas = site_.tls.acme.ca;
+    const auto& cas = site_.tls.acme->ca;
     const auto is_public = [&](const std::string& ca) {
       const auto issuer = config_.acme.issuer.find(ca);
       const bool moved = issuer != config_.acme.issuer.end() && !issuer->second.directory.empty();
@@ -245,15 +245,15 @@ class SiteTlsCheck {
   }
 
   void check_key_types() {
-    const auto ca = std::find_if(site_.tls.acme.ca.begin(), site_.tls.acme.ca.end(), public_ca);
-    if (!contains(site_.tls.acme.key_type, "ed25519") || ca == site_.tls.acme.ca.end()) return;
+    const auto ca = std::find_if(site_.tls.acme->ca.begin(), site_.tls.acme->ca.end(), public_ca);
+    if (!contains(site_.tls.acme->key_type, "ed25519") || ca == site_.tls.acme->ca.end()) return;
     tell(setting(book_, tls_, "key_type"),
          "'key_type' ed25519 is not signed by '" + *ca + "' or any public CA");
   }
 
   void check_acme_host(std::size_t i) {
     const std::string& host = site_.hosts[i];
-    const Strings& challenges = site_.tls.acme.challenges;
+    const Strings& challenges = site_.tls.acme->challenges;
     const bool dns = contains(challenges, "dns-01") || contains(challenges, "dns-persist-01");
     if (host == "*") {
       tell(host_path(i), "\"*\" stands for no certain name: use mode = \"on_demand\"");

@@ -69,12 +69,13 @@ void describe_backends(Visitor& v, Config& config) {
 }
 
 void describe_sites(Visitor& v, Config& config) {
+  const Shared<AcmeSettings> usual(config.acme.settings);  // what [site.tls] does not say
   v.each("site", Visitor::Shape::headed, config.sites.size(), [&](std::size_t i, Visitor& table) {
     if (table.task() == Visitor::Task::writing) return describe(table, config.sites[i], config);
-    Site site;
-    site.tls.acme = config.acme.settings;  // what [site.tls] does not say
+    Site sample;
+    Site& site = table.reading() ? config.sites.emplace_back() : sample;
+    site.tls.acme = usual;
     describe(table, site, config);
-    if (table.reading()) config.sites.push_back(std::move(site));
   });
 }
 
@@ -172,7 +173,8 @@ void describe(Visitor& v, SiteTls& tls) {
   v.key("alpn", tls.alpn, protocols);
   v.group("client_auth", tls.client_auth);
   v.key("hsts", tls.hsts, Checked{parse_hsts, Empty::allowed});
-  describe(v, tls.acme);
+  // Most sites say nothing of these, and have no settings of their own then.
+  if (!v.reading() || v.any_left()) describe(v, tls.acme.own());
 }
 
 void describe(Visitor& v, ClientAuth& auth) {

@@ -41,6 +41,32 @@ struct Position {
   bool operator==(const Position&) const { return true; }
 };
 
+/// A part that most sites have in common, held once for all of them. Who changes his own gets a
+/// copy.
+template <class T>
+class Shared {
+ public:
+  Shared() : held_(untouched()) {}
+  explicit Shared(T value) : held_(std::make_shared<T>(std::move(value))) {}
+  const T& operator*() const { return *held_; }
+  const T* operator->() const { return held_.get(); }
+  T& own() {
+    auto copy = std::make_shared<T>(*held_);
+    T& mine = *copy;
+    held_ = std::move(copy);
+    return mine;
+  }
+  bool operator==(const Shared& other) const { return held_ == other.held_ || **this == *other; }
+
+ private:
+  static const std::shared_ptr<const T>& untouched() {
+    static const auto value = std::make_shared<const T>();
+    return value;
+  }
+
+  std::shared_ptr<const T> held_;
+};
+
 /// A string that must not be printed: passwords, keys, MAC keys, URLs with credentials.
 struct Secret {
   std::string value;
@@ -411,7 +437,7 @@ struct SiteTls {
   Strings alpn = {"h2", "http/1.1"};
   ClientAuth client_auth;
   std::string hsts;
-  AcmeSettings acme;  // resolved
+  Shared<AcmeSettings> acme;  // resolved
   bool operator==(const SiteTls&) const = default;
 };
 

@@ -66,6 +66,7 @@ class Writer final : public Visitor {
     for (const auto& [key, secret] : all) put(key, Hidden{}.write(secret));
   }
   void locate(Position&) const override {}
+  bool any_left() const override { return false; }
   bool written(std::string_view) const override { return false; }
 
  protected:
@@ -132,6 +133,7 @@ class Lister final : public Visitor {
   }
   void rest(std::map<std::string, Secret>&) override {}
   void locate(Position&) const override {}
+  bool any_left() const override { return false; }
   bool written(std::string_view) const override { return false; }
 
  protected:

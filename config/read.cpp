@@ -123,6 +123,10 @@ class Reader final : public Visitor {
   }
 
   void locate(Position& at) const override { at = table_.at; }
+  bool any_left() const override {
+    const auto asked = [this](const Member& member) { return was_asked(member.key); };
+    return !std::all_of(table_.members.begin(), table_.members.end(), asked);
+  }
   bool written(std::string_view name) const override { return table_.find(name) != nullptr; }
 
  protected:

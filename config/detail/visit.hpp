@@ -129,6 +129,8 @@ class Visitor {
   virtual void rest(std::map<std::string, Secret>& all) = 0;
   /// Where this table stands, when reading.
   virtual void locate(Position& at) const = 0;
+  /// Whether this table's text has keys that nobody asked for so far, when reading.
+  virtual bool any_left() const = 0;
   /// Whether this table's text has the key, when reading.
   virtual bool written(std::string_view name) const = 0;
 

@@ -91,7 +91,7 @@ Result<acme::Plan> FilesHouse::plan(const config::Config& config) {
   plan.internal = internal_;
   plan.on_demand = config.acme.on_demand;
   for (const acme::Wanted& wanted : plan.wanted) {
-    for (const std::string& name : wanted.acme.ca) {
+    for (const std::string& name : wanted.acme->ca) {
       if (plan.cas.contains(name)) continue;
       auto chosen = choice(config, name);
       if (!chosen) return chosen.error();
@@ -169,6 +169,7 @@ Result<config::Issuer> ca_settings(const config::Config& config, const std::stri
 
 std::vector<acme::Wanted> wanted_certificates(const config::Config& config) {
   std::vector<acme::Wanted> all;
+  all.reserve(config.sites.size());  // most have one host
   for (const config::Site& site : config.sites) {
     using Mode = config::TlsMode;
     if (site.tls.mode == Mode::off || site.tls.mode == Mode::passthrough) continue;

@@ -66,7 +66,7 @@ TEST_CASE("several orders run at once, but no more than eight") {
 TEST_CASE("each key type of a name is an order of its own, ECDSA served first") {
   KeeperBench bench;
   Wanted both = bench.wanted("a.example");
-  both.acme.key_type = {"p256", "rsa2048"};
+  both.acme.own().key_type = {"p256", "rsa2048"};
   bench.reconcile({both});
   REQUIRE(bench.outlet.served.contains("a.example"));
   const auto& set = *bench.outlet.served.at("a.example");
@@ -130,7 +130,7 @@ TEST_CASE("a CA that refuses for good is passed over for the next one") {
   KeeperBench bench;
   bench.issuer->failures = {issue_failure(Retry::permanent)};
   Wanted both = bench.wanted("a.example");
-  both.acme.ca = {"main", "second"};
+  both.acme.own().ca = {"main", "second"};
   bench.reconcile({both});
   CHECK(bench.issuer->requests.size() == 1);
   CHECK(bench.second->requests.size() == 1);
@@ -220,7 +220,7 @@ TEST_CASE("a certificate of a CA that left the list serves until the new one is 
   bench.restart();
   bench.second->hold = true;
   Wanted moved = bench.wanted("a.example");
-  moved.acme.ca = {"second"};
+  moved.acme.own().ca = {"second"};
   bench.reconcile({moved});
   REQUIRE(bench.outlet.served.contains("a.example"));
   CHECK(only_status(bench).issuer == "main-ca");

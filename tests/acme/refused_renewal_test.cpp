@@ -27,7 +27,7 @@ struct WholeBench : KeeperBench {
   explicit WholeBench(std::vector<std::string> cas = {"main"}) {
     ca.reuse_valid = true;
     Wanted first = wanted("a.example");
-    first.acme.ca = std::move(cas);
+    first.acme.own().ca = std::move(cas);
     want({first});
   }
   ~WholeBench() { stop(); }  // while the CA is still there

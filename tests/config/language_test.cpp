@@ -103,13 +103,13 @@ TEST_CASE("every key of the language is read into its field") {
 
 TEST_CASE("a site takes from [acme] what it does not say itself") {
   const Config c = config_of(std::string(whole_language), machine_with_files());
-  const AcmeSettings& own = c.sites.at(0).tls.acme;
+  const AcmeSettings& own = *c.sites.at(0).tls.acme;
   CHECK(own.ca == Strings{"letsencrypt"});
   CHECK(own.email == "site@example.com");
   CHECK(own.key_type == Strings{"p384"});
   CHECK(own.challenges == Strings{"dns-01", "http-01"});
   CHECK(own.renew_at == 0.5);
-  CHECK(c.sites.at(1).tls.acme.email == "ops@example.com");
+  CHECK(c.sites.at(1).tls.acme->email == "ops@example.com");
 }
 
 TEST_CASE("a route takes its site's keys, but not its site's answer when it has its own") {

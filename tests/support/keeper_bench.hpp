@@ -158,7 +158,7 @@ struct KeeperBench {
     one.host = host;
     one.mode = mode;
     one.site = host;
-    one.acme.ca = {"main"};
+    one.acme.own().ca = {"main"};
     return one;
   }
   acme::Plan plan(std::vector<acme::Wanted> all) const {
