@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <glob.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -34,10 +35,8 @@ std::optional<std::string> whole_file(const std::string& path) {
 }
 
 bool may_read(const std::string& path) {
-  std::error_code failed;
-  const auto kind = std::filesystem::status(path, failed).type();
-  const bool there = !failed && kind != std::filesystem::file_type::not_found;
-  return there && kind != std::filesystem::file_type::directory &&
+  struct stat found {};
+  return ::stat(path.c_str(), &found) == 0 && !S_ISDIR(found.st_mode) &&
          ::faccessat(AT_FDCWD, path.c_str(), R_OK, AT_EACCESS) == 0;
 }
 

@@ -63,13 +63,17 @@ struct Named {
   std::vector<std::pair<std::string, E>> words;
 
   void read(const Node& node, E& value, const Ask& ask) const {
-    std::vector<std::string> names;
-    for (const auto& [word, meaning] : words) names.push_back(word);
-    std::string chosen;
-    Choice{names}.read(node, chosen, ask);
+    const auto* text = text_of(node, ask);
+    if (!text) return;
     for (const auto& [word, meaning] : words) {
-      if (word == chosen) value = meaning;
+      if (word != *text) continue;
+      value = meaning;
+      return;
     }
+    Choice choice;
+    for (const auto& [word, meaning] : words) choice.words.push_back(word);
+    std::string none;
+    choice.read(node, none, ask);  // tells what it cannot be
   }
   std::string write(const E& value) const {
     for (const auto& [word, meaning] : words) {
