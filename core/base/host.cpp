@@ -68,6 +68,9 @@ std::string wildcard_of(std::string_view host) {
 
 std::optional<boost::asio::ip::address> as_address(std::string_view host) {
   if (host.empty() || host.size() > 64 || host.find('%') != std::string_view::npos) return {};
+  // Most are names: an IPv4 address ends in a digit, and an IPv6 one has colons.
+  const bool digit = host.back() >= '0' && host.back() <= '9';
+  if (!digit && host.find(':') == std::string_view::npos) return {};
   boost::system::error_code failed;
   const auto address = boost::asio::ip::make_address(std::string(host), failed);
   if (failed) return {};
