@@ -131,6 +131,8 @@ Result<std::optional<std::string>> FileStore::load_file(const std::string& path)
 }
 
 Result<void> FileStore::save_file(const std::string& path, std::string_view octets) {
+  auto saved = files_.replace(at(path), octets);
+  if (saved || !missing(saved.error())) return saved;
   auto made = files_.make_directories(parent_of(at(path)));
   if (!made) return made.error();
   return files_.replace(at(path), octets);

@@ -85,7 +85,8 @@ class FileStore final : public Storage {
   Result<std::optional<std::string>> read_if_there(const std::string& path, Privacy privacy);
   Result<std::optional<StoredCertificate>> read_certificate(const std::string& folder);
   Result<void> move_up(const std::string& folder);
-  Result<void> put_next(const std::string& folder, const StoredCertificate& certificate);
+  Result<void> put(const std::string& where, const std::string& staged, const std::string& to,
+                   const StoredCertificate& certificate);
 
   std::string data_dir_;
   std::string encryption_key_;  // 32 octets, or empty

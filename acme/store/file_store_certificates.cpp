@@ -14,6 +14,12 @@ namespace {
 // next/, so the order is for people who look.
 constexpr std::array<std::string_view, 3> pair_files{"key.pem", "cert.pem", "meta.json"};
 
+/// Where the first pair of a key type is put together: no name that a walk takes for a type.
+std::string first_folder(const std::string& folder) {
+  const std::string above = parent_of(folder);
+  return above + "/.first-" + folder.substr(above.size() + 1);
+}
+
 Result<std::string> certificate_folder(const CertificateName& name) {
   std::string path = "certificates";
   for (const std::string& part : {name.ca, host_folder(name.host), name.key_type}) {
@@ -101,22 +107,28 @@ Result<std::optional<StoredCertificate>> FileStore::load_certificate(const Certi
   return stored;
 }
 
-Result<void> FileStore::put_next(const std::string& where, const StoredCertificate& certificate) {
+/// The pair of `where` as the folder `to`, whole or not at all.
+Result<void> FileStore::put(const std::string& where, const std::string& staged,
+                            const std::string& to, const StoredCertificate& certificate) {
   auto key = sealed(where, certificate.key_pem);
   if (!key) return key.error();
-  const std::string staged = at(where) + "/next.tmp";
   auto done = files_.remove_flat(staged);  // of a crash
-  if (done) done = files_.make_directories(staged);
+  if (done) done = files_.make_directories(parent_of(staged));
+  if (done) {
+    // No sync: the folder counts once it has its other name.
+    const auto made = files_.system().make_directory(staged);
+    if (!made) done = made.error();
+  }
   if (done) done = files_.system().create(staged + "/key.pem", *key);
   if (done) done = files_.system().create(staged + "/cert.pem", certificate.chain_pem);
   if (done) done = files_.system().create(staged + "/meta.json", to_json(certificate.meta));
   if (done) done = files_.system().sync_directory(staged);
-  if (done) done = files_.system().rename(staged, at(where) + "/next");
+  if (done) done = files_.system().rename(staged, to);
   if (!done) {
     (void)files_.remove_flat(staged);  // what failed first is what the caller hears
     return done.error();
   }
-  return files_.system().sync_directory(at(where));
+  return files_.system().sync_directory(parent_of(to));
 }
 
 Result<void> FileStore::save_certificate(const CertificateName& name,
@@ -125,12 +137,18 @@ Result<void> FileStore::save_certificate(const CertificateName& name,
   if (!where) return where.error();
   const auto pair = tls::Certificate::parse(certificate.chain_pem, certificate.key_pem);
   if (!pair) return std::move(pair).error().within("store certificate of " + name.host);
-  auto done = files_.make_directories(at(*where));
+  const std::string folder = at(*where);
+  const auto there = files_.system().facts(folder);
+  if (!there && missing(there.error())) {
+    // The first pair of a name, which is one that a client may be waiting for: there is nothing to
+    // keep, and so nothing to move.
+    return put(*where, first_folder(folder), folder, certificate);
+  }
+  if (!there) return there.error();
+  files_.sweep(folder);
+  auto done = move_up(*where);  // a pair that waited counts, and becomes the previous one
   if (!done) return done.error();
-  files_.sweep(at(*where));
-  done = move_up(*where);  // a pair that waited counts, and becomes the previous one
-  if (!done) return done.error();
-  done = put_next(*where, certificate);
+  done = put(*where, folder + "/next.tmp", folder + "/next", certificate);
   if (!done) return done.error();
   // Stored from here on, whatever happens to the move: every reader finishes it.
   auto moved = move_up(*where);

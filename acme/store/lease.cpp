@@ -92,14 +92,15 @@ bool LeaseFiles::over(const std::string& text) const {
   return !lease || clock_.wall() > lease->until + slack || surely_dead(lease->owner);
 }
 
+// Leases end with their owner, and he with the power: they need not outlast it.
 Result<LeaseFiles::Held> LeaseFiles::take(const std::string& name) {
   Held held{.path = directory_ + "/" + name, .text = fresh_text()};
-  auto made = files_.create(held.path, held.text);
+  auto made = files_.create_passing(held.path, held.text);
   if (made) return held;
   if (made.error().fault() == Fault::not_found) {
     auto directory = files_.make_directories(directory_);
     if (!directory) return directory.error();
-    made = files_.create(held.path, held.text);
+    made = files_.create_passing(held.path, held.text);
   }
   for (int tries = 0; !made && made.error().fault() == Fault::refused && tries < 3; ++tries) {
     const auto there = files_.read(held.path);
@@ -111,7 +112,7 @@ Result<LeaseFiles::Held> LeaseFiles::take(const std::string& name) {
       if (!taken) return taken.error();
     }
     held.text = fresh_text();
-    made = files_.create(held.path, held.text);
+    made = files_.create_passing(held.path, held.text);
   }
   if (!made) return made.error();
   return held;

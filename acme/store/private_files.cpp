@@ -60,6 +60,14 @@ Result<void> PrivateFiles::create(const std::string& path, std::string_view octe
   return system_.sync_directory(parent_of(path));
 }
 
+Result<void> PrivateFiles::create_passing(const std::string& path, std::string_view octets) {
+  const std::string temporary = temporary_name(path);
+  auto done = system_.append(temporary, octets);
+  if (done) done = system_.link(temporary, path);
+  (void)system_.remove(temporary);
+  return done;
+}
+
 Result<std::string> PrivateFiles::read_secret(const std::string& path) {
   const auto facts = system_.facts(path);
   if (!facts) return facts.error();

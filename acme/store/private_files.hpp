@@ -20,6 +20,9 @@ class PrivateFiles {
   Result<void> replace(const std::string& path, std::string_view octets);
   /// As replace(), but refused where `path` is there already.
   Result<void> create(const std::string& path, std::string_view octets);
+  /// The same without fsync: whole for every process, but what a power failure leaves of it may be
+  /// nothing, or a file without octets.
+  Result<void> create_passing(const std::string& path, std::string_view octets);
   Result<std::string> read(const std::string& path) { return system_.read(path); }
   /// A file that nobody else may read: Fault::denied names file and mode where somebody can.
   Result<std::string> read_secret(const std::string& path);

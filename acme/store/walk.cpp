@@ -28,6 +28,7 @@ void FileWalk::look_at(const std::string& name, Batch& batch) {
   const auto types = system_.list(folder_ + "/" + name);
   if (!types) return;
   for (const std::string& type : *types) {
+    if (type.starts_with('.')) continue;  // left by a crash
     const auto text = system_.read(folder_ + "/" + name + "/" + type + "/meta.json");
     if (!text) continue;
     auto meta = certificate_meta_from_json(*text);

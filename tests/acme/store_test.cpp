@@ -178,6 +178,39 @@ TEST_CASE("a crash at any step of a change leaves the old pair or the new one") 
   }
 }
 
+TEST_CASE("a crash at any step of the first issuance leaves nothing or the pair") {
+  for (const auto kind : {FaultyFileSystem::Kind::crash, FaultyFileSystem::Kind::error}) {
+    int step = 0;
+    std::size_t seen = 0;
+    for (bool failed = true; failed; ++step) {
+      CAPTURE(step);
+      REQUIRE(step < 200);
+      Bench bench;
+      auto store = bench.open();
+      const StoredCertificate first = bench.make(48h);
+      bench.system.fail_at(step, kind);
+      const auto saved = store->save_certificate(name, first);
+      failed = bench.system.failed();
+      bench.system.heal();
+      auto after = bench.open("two");
+      const auto loaded = after->load_certificate(name);
+      REQUIRE(loaded.has_value());
+      if (saved) CHECK(loaded->has_value());
+      if (*loaded) CHECK((*loaded)->key_pem == first.key_pem);
+      seen += loaded->has_value() ? 1 : 0;
+      // What is left of it is taken for nobody's certificate, and the next one goes through.
+      auto walk = after->walk(name.ca);
+      REQUIRE(walk.has_value());
+      CHECK((*walk)->next(100)->seen.size() == (loaded->has_value() ? 1 : 0));
+      const StoredCertificate next = bench.make(72h);
+      REQUIRE(store->save_certificate(name, next).has_value());
+      CHECK((*store->load_certificate(name))->key_pem == next.key_pem);
+    }
+    CHECK(step > 6);
+    CHECK(seen > 0);
+  }
+}
+
 TEST_CASE("a storage that turned read-only in the middle of a change is still read whole") {
   for (int step = 0; step < 30; ++step) {
     CAPTURE(step);
