@@ -130,6 +130,7 @@ Workers::~Workers() { stop(); }
 
 void Workers::start() {
   for (auto& worker : workers_) {
+    Letterbox::open(worker->io);
     worker->crew.add(worker->wheel.run());
     threads_.emplace_back(run, std::ref(*worker));
   }
