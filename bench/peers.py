@@ -335,6 +335,13 @@ class FloorH2(Floor):
     speaks_h1 = False
 
 
+class FloorUring(Floor):
+    """The same for plain HTTP/1.1 by io_uring: see floor/forward_uring.cpp."""
+    name = "uring"
+    source = "forward_uring"
+    speaks_h1 = False  # not over TLS
+
+
 class HandshakeFloor(Peer):
     """The least that a TLS server can do: see floor/handshake.cpp."""
     name = "floor"
@@ -346,3 +353,4 @@ class HandshakeFloor(Peer):
 
 
 PEERS = {peer.name: peer for peer in (Gatehouse, Nginx, Haproxy, Caddy)}
+FLOORS = (Floor, FloorH2, FloorUring, HandshakeFloor)

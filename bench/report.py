@@ -16,7 +16,7 @@ def cell(row, peer):
 
 def ratio(row):
     """Ours to the best of the others: the median of the rounds and their spread."""
-    others = [peer for peer in row.figures.peers() if peer not in ("gatehouse", "before", "floor")] or \
+    others = [peer for peer in row.figures.peers() if peer not in ("gatehouse", "before", "floor", "uring")] or \
         [peer for peer in row.figures.peers() if peer == "before"]
     if "gatehouse" not in row.figures.by_peer or not others:
         return "–"

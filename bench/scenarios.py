@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from measure import pinned, run
 from on_demand import on_demand
-from peers import Floor, FloorH2, HandshakeFloor, most_connections
+from peers import Floor, FloorH2, FloorUring, HandshakeFloor, most_connections
 from row import Row
 from scene import LOAD_CPU
 
@@ -66,15 +66,17 @@ class Bench:
 def small_requests(bench):
     certificates = [bench.scene.certificate("localhost")]
     running = bench.started(certificates)
-    floors = {True: bench.floor(Floor), False: bench.floor(FloorH2)}  # by whether HTTP/1.1 is spoken
-    for floor in floors.values():
-        floor.start(bench.backend.port, certificates)
+    floor, floor_h2, floor_uring = bench.floor(Floor), bench.floor(FloorH2), bench.floor(FloorUring)
+    floors = [floor, floor_h2, floor_uring]
+    for each in floors:
+        each.start(bench.backend.port, certificates)
+    beside = {"a": [floor], "b": [floor_h2], "h": [floor, floor_uring]}
     for key, title, words, count in (
             ("a", "https h1, 1 KiB, 64 connections", ["--h1", "-c", 64], 60000),
             ("b", "https h2, 1 KiB, 8 connections × 32 streams", ["-c", 8, "-m", 32], 60000),
             ("h", "plain h1, 1 KiB, 64 connections", ["--h1", "-c", 64, "--plain"], 80000)):
         row = Row(key, title, "CPU µs per request", 0.80)
-        bench.load(row, [*running, floors["--h1" in words]], "/1k", bench.requests(count), words)
+        bench.load(row, [*running, *beside[key]], "/1k", bench.requests(count), words)
         if key != "h":
             protocol = words[:1] if key == "a" else []
             for peer in running:
@@ -83,7 +85,7 @@ def small_requests(bench):
                 row.errors[peer.name] += failed
                 row.latency[peer.name] = (taken[len(taken) // 2], taken[len(taken) * 99 // 100])
         yield row
-    bench.stop([*running, *floors.values()])
+    bench.stop([*running, *floors])
 
 
 def big_bodies(bench):
