@@ -25,14 +25,18 @@ struct Errand {
         asio::any_io_executor(asio::prefer(here, asio::execution::outstanding_work.tracked));
     hand_over(there, [to = there, home = std::move(home), handler = std::move(handler),
                       task = std::move(*work)]() mutable {
-      asio::co_spawn(to, std::move(task),
-                     [home = std::move(home), handler = std::move(handler)](
-                         std::exception_ptr failed, auto... value) mutable {
-                       hand_over(home, [handler = std::move(handler), failed = std::move(failed),
-                                        ... kept = std::move(value)]() mutable {
-                         std::move(handler)(std::move(failed), std::move(kept)...);
-                       });
-                     });
+      asio::co_spawn(
+          to, std::move(task),
+          [home = std::move(home), handler = std::move(handler)](std::exception_ptr failed,
+                                                                 auto... value) mutable {
+            // Goes home with the rest: nothing of that context is left behind here.
+            const asio::any_io_executor to_home =
+                asio::prefer(home, asio::execution::outstanding_work.untracked);
+            hand_over(to_home, [home = std::move(home), handler = std::move(handler),
+                                failed = std::move(failed), ... kept = std::move(value)]() mutable {
+              std::move(handler)(std::move(failed), std::move(kept)...);
+            });
+          });
     });
   }
 };

@@ -18,6 +18,8 @@ namespace gatehouse {
 /// Asio's post() wakes the other thread while it holds the lock that this one takes first. Where
 /// both share a CPU, and who posts gives way to others (give_way()), the thread that serves waits
 /// then for everybody who gives way as well: milliseconds, in which no request goes on.
+///
+/// As with post(), the context outlives whoever hands over to it.
 class Letterbox final : public boost::asio::execution_context::service {
  public:
   static boost::asio::execution_context::id id;

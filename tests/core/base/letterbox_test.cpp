@@ -120,10 +120,10 @@ awaitable<void> visit(Served& other, std::thread::id& there, std::thread::id& ba
 TEST_CASE("work runs elsewhere and its caller goes on where it was, with a letterbox or without") {
   for (const bool boxed : {false, true}) {
     CAPTURE(boxed);
+    asio::io_context mine{1};  // outlives the other's thread
+    if (boxed) Letterbox::open(mine);
     Served other;
     other.start();
-    asio::io_context mine{1};
-    if (boxed) Letterbox::open(mine);
     std::thread::id there;
     std::thread::id back;
     int got = 0;
