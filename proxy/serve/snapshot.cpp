@@ -60,12 +60,6 @@ Result<tls::ClientAuth> read_client_auth(const config::ClientAuth& from) {
   return auth;
 }
 
-/// True where no file has to be read to know it.
-bool same_policy(const config::SiteTls& a, const config::SiteTls& b) {
-  return a.client_auth.mode == "off" && b.client_auth.mode == "off" &&
-         a.min_version == b.min_version && a.ciphers == b.ciphers && a.alpn == b.alpn;
-}
-
 /// The port that redirects to https name: the first listener that has one.
 std::uint16_t public_port(const std::vector<config::Listen>& https) {
   for (const config::Listen& listen : https) {
@@ -227,12 +221,6 @@ Result<void> Snapshot::add_sites(const std::shared_ptr<tls::TicketKeys>& tickets
 }
 
 Result<void> Snapshot::add_policy(Site& site, const std::shared_ptr<tls::TicketKeys>& tickets) {
-  // Neighbours in a file mostly ask for the same.
-  const Site* neighbour = sites_.size() > 1 ? &sites_[sites_.size() - 2] : nullptr;
-  if (neighbour && neighbour->policy && same_policy(neighbour->settings.tls, site.settings.tls)) {
-    site.policy = neighbour->policy;
-    return {};
-  }
   tls::PolicySettings wanted;
   wanted.min_version = site.settings.tls.min_version == "1.3" ? 13 : 12;
   wanted.ciphers = site.settings.tls.ciphers;
