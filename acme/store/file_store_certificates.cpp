@@ -195,11 +195,13 @@ Result<void> FileStore::roll_back(const CertificateName& name) {
 Result<void> FileStore::remove_certificate(const CertificateName& name) {
   auto where = certificate_folder(name);
   if (!where) return where.error();
-  for (const char* inner : {"/next.tmp", "/next", "/previous", ""}) {
-    auto removed = files_.remove_flat(at(*where) + inner);
+  const std::string folder = at(*where);
+  for (const std::string& each : {first_folder(folder), folder + "/next.tmp", folder + "/next",
+                                  folder + "/previous", folder}) {
+    auto removed = files_.remove_flat(each);
     if (!removed) return removed.error();
   }
-  return files_.system().sync_directory(parent_of(at(*where)));
+  return files_.system().sync_directory(parent_of(folder));
 }
 
 Result<std::vector<std::string>> FileStore::certificate_cas() {
