@@ -32,6 +32,9 @@ namespace gatehouse {
 namespace asio = boost::asio;
 using asio::awaitable;
 
+/// Throws operation_aborted where the caller was cancelled meanwhile.
+awaitable<void> throw_if_cancelled();
+
 /// Completion token: `auto [ec, n] = co_await socket.async_…(…, as_result);` never throws, except
 /// that the first `co_await` after a cancelled one throws operation_aborted.
 constexpr auto as_result = asio::as_tuple(asio::use_awaitable);

@@ -4,9 +4,7 @@ namespace gatehouse {
 
 awaitable<void> Clock::sleep_until(Steady when) {
   co_await wait_until(when);
-  const auto cancellation = co_await asio::this_coro::cancellation_state;
-  if (cancellation.cancelled() != asio::cancellation_type::none)
-    throw boost::system::system_error(asio::error::operation_aborted);
+  co_await throw_if_cancelled();
 }
 
 awaitable<void> SystemClock::wait_until(Steady when) {

@@ -17,6 +17,7 @@ awaitable<Result<T>> within(Clock& clock, Steady deadline, Side side, awaitable<
   const auto first = co_await race(std::move(working), std::move(waiting));
   // Work that was called off may end with a result, too.
   if (first == 0) co_return std::move(*done);
+  co_await throw_if_cancelled();  // nobody was late then
   co_return Error(Fault::timeout, side, "no answer in time");
 }
 

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "core/base/elsewhere.hpp"
+#include "core/base/letterbox.hpp"
 #include "core/base/log.hpp"
 #include "core/base/recycling.hpp"
 #include "core/net/readiness.hpp"

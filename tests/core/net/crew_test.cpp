@@ -2,6 +2,9 @@
 
 #include <doctest/doctest.h>
 
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/cancellation_signal.hpp>
+
 #include <boost/asio/detached.hpp>
 #include <stdexcept>
 
@@ -117,6 +120,28 @@ TEST_CASE("a step within its deadline gives its answer, one past it times out") 
   CHECK(slow.error().fault() == Fault::timeout);
   CHECK(slow.error().side() == Side::ca);
   CHECK(crew.size() == 0);
+}
+
+TEST_CASE("work with a deadline that is called off was not late") {
+  asio::io_context context;
+  FakeClock clock;
+  Result<int> out = 0;
+  asio::cancellation_signal stop;
+  std::exception_ptr failure;
+  asio::co_spawn(context, race(clock, 1h, out),
+                 asio::bind_cancellation_slot(
+                     stop.slot(), [&](std::exception_ptr thrown) { failure = thrown; }));
+  context.poll();
+  stop.emit(asio::cancellation_type::terminal);
+  context.run();
+  REQUIRE(failure);
+  REQUIRE(out.has_value());
+  CHECK(out.value() == 0);
+  try {
+    std::rethrow_exception(failure);
+  } catch (const boost::system::system_error& e) {
+    CHECK(e.code() == asio::error::operation_aborted);
+  }
 }
 
 }  // namespace crew_test
