@@ -194,8 +194,10 @@ Result<Issued> InternalCa::Vault::issue(const IssueRequest& request) {
   auto chain = signer.issue(request.names, *key, {now - backdate, now + leaf_life});
   if (!chain) return chain.error();
   Issued issued;
-  issued.chain_pem = std::move(*chain);
   issued.key_pem = key->to_pem();
+  auto certificate = tls::Certificate::parse(*chain, std::move(*key));
+  if (!certificate) return certificate.error();
+  issued.certificate = std::move(*certificate);
   issued.ca = "internal";
   return issued;
 }

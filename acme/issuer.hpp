@@ -6,6 +6,7 @@
 
 #include "core/base/asio.hpp"
 #include "core/base/clock.hpp"
+#include "core/tls/certificate.hpp"
 
 namespace gatehouse::acme {
 
@@ -25,9 +26,9 @@ struct IssueRequest {
 /// A certificate that was checked: the key is ours, every name is in it, the chain links, it is
 /// valid now.
 struct Issued {
-  std::string chain_pem;  // leaf first, then intermediates
-  std::string key_pem;
-  std::string ca;  // the issuer's storage name
+  tls::CertificatePointer certificate;  // with its key; never null
+  std::string key_pem;                  // the same key
+  std::string ca;                       // the issuer's storage name
 };
 
 /// When the same request makes sense again.

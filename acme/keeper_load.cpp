@@ -65,11 +65,11 @@ void look_in(const Search& search, const std::string& ca, Haul& haul) {
     return;
   }
   if (!*stored) return;
-  auto parsed = tls::Certificate::parse((*stored)->chain_pem, (*stored)->key_pem);
-  if (!parsed || !holds(**parsed, search.host)) return;
+  tls::CertificatePointer& found = (*stored)->certificate;
+  if (!holds(*found, search.host)) return;
   const bool better = !haul.hit || (haul.hit->certificate->not_after() <= search.now &&
-                                    (*parsed)->not_after() > haul.hit->certificate->not_after());
-  if (better) haul.hit = Hit{std::move(*parsed), ca, std::move((*stored)->meta)};
+                                    found->not_after() > haul.hit->certificate->not_after());
+  if (better) haul.hit = Hit{std::move(found), ca, std::move((*stored)->meta)};
 }
 
 Haul look(const Search& search) {

@@ -300,9 +300,7 @@ awaitable<void> Keeper::accept(EntryPointer entry, std::size_t slot, std::uint64
   auto job = [storage = parts_.storage, host = entry->host, site = entry->wanted.site,
               file = order_file(entry->host, slot, type), type, jitter, keeps,
               folders = std::move(folders), issued]() -> Result<Hit> {
-    auto parsed = tls::Certificate::parse(issued.chain_pem, issued.key_pem);
-    if (!parsed) return parsed.error();
-    Hit hit{std::move(*parsed), issued.ca, {}};
+    Hit hit{issued.certificate, issued.ca, {}};
     if (!holds(*hit.certificate, host))
       return Error(Fault::bad_message, Side::ca, "the certificate does not name " + host);
     hit.meta.names = hit.certificate->names();
@@ -312,8 +310,9 @@ awaitable<void> Keeper::accept(EntryPointer entry, std::size_t slot, std::uint64
     hit.meta.jitter = jitter;
     hit.meta.sites = {site};
     if (!keeps) return hit;
-    auto saved = storage->save_certificate({issued.ca, host, type},
-                                           {issued.chain_pem, issued.key_pem, hit.meta});
+    const StoredCertificate pair{issued.certificate->chain_pem(), issued.key_pem, hit.meta,
+                                 issued.certificate};
+    auto saved = storage->save_certificate({issued.ca, host, type}, pair);
     if (!saved) return saved.error();
     // Durable: order and back-off have done their service.
     for (const std::string& folder : folders) {

@@ -108,7 +108,7 @@ awaitable<Ending> OrderRun::fetch(std::string url) {
   }
   Ending ending;
   ending.kind = Ending::Kind::issued;
-  ending.issued.chain_pem = preferred->chain_pem();
+  ending.issued.certificate = std::move(preferred);
   ending.issued.key_pem = record_.order->key_pem;
   ending.issued.ca = issuer_.storage_name();
   co_return ending;

@@ -9,6 +9,7 @@
 #include "acme/order_store.hpp"
 #include "core/base/clock.hpp"
 #include "core/base/error.hpp"
+#include "core/tls/certificate.hpp"
 
 namespace gatehouse::acme {
 
@@ -27,6 +28,9 @@ struct StoredCertificate {
   std::string chain_pem;  // leaf first
   std::string key_pem;    // PKCS #8, in the clear here; sealed on disk where a key is configured
   CertificateMeta meta;
+  /// The two texts, parsed: reading them costs more than all else here. Set by load_certificate();
+  /// save_certificate() parses them where it is null.
+  tls::CertificatePointer certificate = nullptr;
 };
 
 /// Which certificate: by CA folder, host (normal form or `*.parent`) and key type.

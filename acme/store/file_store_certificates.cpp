@@ -76,7 +76,7 @@ Result<std::optional<StoredCertificate>> FileStore::read_certificate(const std::
   auto pem = opened(where, *key);
   if (!pem) return pem.error();
   stored.key_pem = std::move(*pem);
-  const auto pair = tls::Certificate::parse(stored.chain_pem, stored.key_pem);
+  auto pair = tls::Certificate::parse(stored.chain_pem, stored.key_pem);
   if (!pair) return damaged(at(where), pair.error().detail());
   auto read = meta ? certificate_meta_from_json(*meta)
                    : Result<CertificateMeta>(damaged("meta.json", "missing"));
@@ -91,6 +91,7 @@ Result<std::optional<StoredCertificate>> FileStore::read_certificate(const std::
   }
   stored.meta.not_before = (*pair)->not_before();
   stored.meta.not_after = (*pair)->not_after();
+  stored.certificate = std::move(*pair);
   return std::optional<StoredCertificate>(std::move(stored));
 }
 
@@ -135,8 +136,10 @@ Result<void> FileStore::save_certificate(const CertificateName& name,
                                          const StoredCertificate& certificate) {
   auto where = certificate_folder(name);
   if (!where) return where.error();
-  const auto pair = tls::Certificate::parse(certificate.chain_pem, certificate.key_pem);
-  if (!pair) return std::move(pair).error().within("store certificate of " + name.host);
+  if (certificate.certificate == nullptr) {
+    auto pair = tls::Certificate::parse(certificate.chain_pem, certificate.key_pem);
+    if (!pair) return std::move(pair).error().within("store certificate of " + name.host);
+  }
   const std::string folder = at(*where);
   const auto there = files_.system().facts(folder);
   if (!there && missing(there.error())) {

@@ -21,40 +21,63 @@ Error bad(std::string detail) {
 
 using Shared = std::shared_ptr<X509>;
 
+void free_octets(unsigned char* octets) { OPENSSL_free(octets); }
+
+Shared decoded(std::string_view der) {
+  const unsigned char* at = octets(der);
+  return {d2i_X509(nullptr, &at, static_cast<long>(der.size())), X509_free};
+}
+
 /// One object for each intermediate in memory, however many leaves it stands above: with 100,000
-/// certificates their chains would be most of the memory. Entries die with their last certificate.
-Shared interned(Shared certificate) {
+/// certificates their chains would be most of the memory, and decoding a public key is most of
+/// what reading a certificate costs. Entries die with their last certificate. Null: damaged.
+Shared interned(std::string_view der) {
   static std::mutex guard;
   static std::unordered_map<std::string, std::weak_ptr<X509>> known;
-  std::string print = sha256(der<i2d_X509>(certificate.get()));
+  const std::string print = sha256(der);
+  {
+    const std::lock_guard lock(guard);
+    const auto entry = known.find(print);
+    if (entry != known.end()) {
+      if (Shared held = entry->second.lock()) return held;
+    }
+  }
+  Shared certificate = decoded(der);
+  if (!certificate) return certificate;
+  // OpenSSL reads the extensions at first need: here, where no other thread has the object yet.
+  X509_check_purpose(certificate.get(), -1, 0);
   const std::lock_guard lock(guard);
   if (known.size() > 1024) {
     std::erase_if(known, [](const auto& entry) { return entry.second.expired(); });
   }
-  std::weak_ptr<X509>& entry = known[std::move(print)];
-  if (Shared held = entry.lock()) return held;
-  // OpenSSL reads the extensions at first need: here, where no other thread has the object yet.
-  X509_check_purpose(certificate.get(), -1, 0);
+  std::weak_ptr<X509>& entry = known[print];
+  if (Shared held = entry.lock()) return held;  // another thread was faster
   entry = certificate;
   return certificate;
 }
 
+/// Leaf first.
 Result<std::vector<Shared>> read_all(std::string_view pem) {
   const BioHandle bio = memory_bio(pem);
   std::vector<Shared> out;
   for (;;) {
-    Shared next(PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr), X509_free);
-    if (next) {
-      out.push_back(std::move(next));
-      continue;
+    unsigned char* data = nullptr;
+    long size = 0;
+    if (PEM_bytes_read_bio(&data, &size, nullptr, PEM_STRING_X509, bio.get(), nullptr, nullptr) ==
+        1) {
+      const std::unique_ptr<unsigned char, FreedBy<free_octets>> held(data);
+      const std::string_view der = text(data, static_cast<std::size_t>(size));
+      Shared next = out.empty() ? decoded(der) : interned(der);
+      if (next) {
+        out.push_back(std::move(next));
+        continue;
+      }
+    } else if (ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE) {
+      ERR_clear_error();
+      if (out.empty()) return bad("no 'CERTIFICATE' block in the text");
+      return out;
     }
-    const bool no_more = ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
-    const std::string problem = openssl_problem();
-    if (!no_more) {
-      return bad("block " + std::to_string(out.size() + 1) + " is damaged: " + problem);
-    }
-    if (out.empty()) return bad("no 'CERTIFICATE' block in the text");
-    return out;
+    return bad("block " + std::to_string(out.size() + 1) + " is damaged: " + openssl_problem());
   }
 }
 
@@ -167,7 +190,7 @@ Result<std::shared_ptr<Certificate>> Certificate::read(std::string_view chain_pe
   out->chain_stack_ = {sk_X509_new_null(), free_certificates};
   for (std::size_t i = 1; i < all->size(); ++i) {
     X509* below = (*all)[i - 1].get();
-    Shared issuer = interned((*all)[i]);
+    const Shared& issuer = (*all)[i];
     if (X509_check_issued(issuer.get(), below) != X509_V_OK ||
         X509_verify(below, X509_get0_pubkey(issuer.get())) != 1) {
       ERR_clear_error();
@@ -176,7 +199,7 @@ Result<std::shared_ptr<Certificate>> Certificate::read(std::string_view chain_pe
     }
     X509_up_ref(issuer.get());
     sk_X509_push(out->chain_stack_.get(), issuer.get());
-    out->chain_.push_back(std::move(issuer));
+    out->chain_.push_back(issuer);
   }
   out->last_issuer_ = common_name(
       X509_get_issuer_name(out->chain_.empty() ? out->leaf_.get() : out->chain_.back().get()));

@@ -52,7 +52,7 @@ TEST_CASE("the internal CA certifies names, wildcards and addresses for seven da
     const auto issued = bench.issue(*ca, host);
     REQUIRE(issued.has_value());
     CHECK(issued->ca == "internal");
-    const auto leaf = tls::Certificate::parse(issued->chain_pem, issued->key_pem);
+    const auto leaf = tls::Certificate::parse(issued->certificate->chain_pem(), issued->key_pem);
     REQUIRE(leaf.has_value());
     CHECK((*leaf)->names() == std::vector<std::string>{host});
     CHECK((*leaf)->chain_size() == 2);
@@ -61,8 +61,7 @@ TEST_CASE("the internal CA certifies names, wildcards and addresses for seven da
   }
   const auto rsa = bench.issue(*ca, "localhost", "rsa2048");
   REQUIRE(rsa.has_value());
-  CHECK((*tls::Certificate::parse(rsa->chain_pem, rsa->key_pem))->key_type() ==
-        tls::KeyType::rsa2048);
+  CHECK(rsa->certificate->key_type() == tls::KeyType::rsa2048);
   CHECK_FALSE(bench.issue(*ca, "localhost", "dsa").has_value());
 }
 

@@ -18,7 +18,8 @@ using test::Lifeline;
 namespace {
 
 tls::CertificatePointer parsed(const IssueOutcome& outcome) {
-  const auto certificate = tls::Certificate::parse(outcome->chain_pem, outcome->key_pem);
+  const auto certificate =
+      tls::Certificate::parse(outcome->certificate->chain_pem(), outcome->key_pem);
   REQUIRE(certificate.has_value());
   return *certificate;
 }

@@ -81,7 +81,7 @@ class FakeIssuer final : public acme::Issuer {
     const auto type = tls::key_type(request.key_type).value();
     const TestPair pair = make_pair_for(request.names, clock_.wall(), clock_.wall() + life, type);
     acme::Issued issued;
-    issued.chain_pem = pair.chain_pem;
+    issued.certificate = tls::Certificate::parse(pair.chain_pem, pair.key_pem).value();
     issued.key_pem = pair.key_pem;
     issued.ca = storage_name_;
     co_return issued;

@@ -118,6 +118,11 @@ TEST_CASE("a chain that does not fit is refused with the reason") {
         "certificate: number 2 of the chain has not signed number 1");
   CHECK(detail(Certificate::parse(leaf + authority.root.certificate_pem(), key)) ==
         "certificate: number 2 of the chain has not signed number 1");
+  const std::string below = Certificate::parse(pem, key).value()->chain_pem();
+  CHECK(detail(Certificate::parse(below.substr(0, below.size() - 100), key))
+            .starts_with("certificate: block 2 is damaged"));
+  CHECK(detail(Certificate::parse(below + other.root.certificate_pem(), key)) ==
+        "certificate: number 3 of the chain has not signed number 2");
   CHECK(detail(Certificate::parse(pem, "no key")) ==
         "private key: no 'PRIVATE KEY' block in the text");
 }
@@ -224,6 +229,20 @@ TEST_CASE("a set of certificates puts ECDSA first and expires with its first mem
   const CertificateHandle set = make_certificate_set({*early, *late});
   CHECK(set->by_preference.front() == *late);
   CHECK(set->not_after == start + hours(10));
+}
+
+TEST_CASE("a chain may be as long as the way to its root") {
+  const Authority authority;
+  const PrivateKey key = make_key();
+  const std::string pem = authority.issue({"a.example"}, key) + authority.root.certificate_pem();
+  for (const int again : {1, 2}) {
+    CAPTURE(again);  // the second time its issuers are known
+    const auto read = Certificate::parse(pem, key);
+    REQUIRE(read);
+    CHECK((*read)->chain_size() == 3);
+    CHECK((*read)->chain_pem() == pem);
+    CHECK((*read)->last_issuer_common_name() == "Test Root");
+  }
 }
 
 TEST_CASE("certificates that share an intermediate share it in memory") {
