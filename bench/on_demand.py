@@ -55,11 +55,15 @@ def on_demand(bench):
             burst.figures.add(name, many("burst", names if name == "gatehouse" else min(names, 100)))
             if name == "gatehouse":
                 url = f"https://localhost:{peer.https}/1k"
+                seconds = 2 if bench.scale < 1 else 3
                 for turn in range(bench.rounds):
-                    calm, failed = bench.scene.latencies(url, 3, 500, "--h1")
-                    busy = threading.Thread(target=many, args=(f"busy{turn}-", names // 2))
+                    calm, failed = bench.scene.latencies(url, seconds, 500, "--h1")
+                    ended = []
+                    busy = threading.Thread(target=lambda: (many(f"busy{turn}-", 600), ended.append(True)))
                     busy.start()
-                    beside, failed_beside = bench.scene.latencies(url, 3, 500, "--h1")
+                    beside, failed_beside = bench.scene.latencies(url, seconds, 500, "--h1")
+                    if ended:
+                        raise RuntimeError("the burst was over before the latencies beside it were taken")
                     busy.join()
                     tail.figures.add("calm", calm[len(calm) * 99 // 100])
                     tail.figures.add(name, beside[len(beside) * 99 // 100])
