@@ -205,9 +205,10 @@ void check_steady(House& house, net::Stream& stream, const std::string& host) {
   CHECK(house.taken() - before <= beside);
 }
 
-/// The same over HTTP/2, each on a stream of its own. `stream_id`: the first one's.
+/// The same over HTTP/2, each on a stream of its own, `width` at once. `stream_id`: the first
+/// one's.
 awaitable<int> ask_h2(net::Stream& stream, test::h2::Reader& reader, std::string host,
-                      std::uint32_t stream_id, int times) {
+                      std::uint32_t stream_id, int times, int width) {
   char room[8192];
   const test::h2::Pairs fields = {{":method", "GET"},
                                   {":scheme", "http"},
@@ -216,19 +217,27 @@ awaitable<int> ask_h2(net::Stream& stream, test::h2::Reader& reader, std::string
                                   {"user-agent", "test/1.0 (with a comment)"},
                                   {"accept", "*/*"},
                                   {"cookie", "session=0123456789abcdef0123456789abcdef"}};
-  for (int answered = 0; answered < times; ++answered, stream_id += 2) {
-    const std::string octets = test::h2::request(stream_id, fields) + test::h2::grow(0, 1024);
+  int answered = 0;
+  while (answered < times) {
+    std::string octets;
+    for (int one = 0; one < width; ++one) {
+      octets += test::h2::request(stream_id + 2 * static_cast<std::uint32_t>(one), fields) +
+                test::h2::grow(0, 1024);
+    }
     auto sent = co_await stream.write(octets);
     if (!sent) co_return answered;
-    const auto& answer = reader.stream(stream_id);
-    while (!answer.ended) {
-      auto got = co_await stream.read_some(room);
-      if (!got || *got == 0) co_return answered;
-      reader.read({room, *got});
+    for (int one = 0; one < width; ++one, stream_id += 2) {
+      const auto& answer = reader.stream(stream_id);
+      while (!answer.ended) {
+        auto got = co_await stream.read_some(room);
+        if (!got || *got == 0) co_return answered;
+        reader.read({room, *got});
+      }
+      if (answer.status() != 200 || answer.body.size() != 1024) co_return answered;
+      ++answered;
     }
-    if (answer.status() != 200 || answer.body.size() != 1024) co_return answered;
   }
-  co_return times;
+  co_return answered;
 }
 
 }  // namespace
@@ -246,15 +255,18 @@ TEST_CASE("requests of a TLS connection that lives on take no memory") {
 }
 
 TEST_CASE("requests of an HTTP/2 connection that lives on take no memory") {
+  int width = 0;
+  SUBCASE("one after the other") { width = 1; }
+  SUBCASE("many at once") { width = 20; }
   House house;
   auto stream = house.run(connect(house, house.port("plain"), "", ""));
   const std::string hello = test::h2::hello();
   CHECK(house.run(stream->write(hello)));
   test::h2::Reader reader;
-  CHECK(house.run(ask_h2(*stream, reader, "plain.test", 1, warming)) == warming);
+  CHECK(house.run(ask_h2(*stream, reader, "plain.test", 1, warming, width)) == warming);
   const std::uint64_t before = house.taken();
   const std::uint32_t next = 1 + 2 * warming;
-  CHECK(house.run(ask_h2(*stream, reader, "plain.test", next, counted)) == counted);
+  CHECK(house.run(ask_h2(*stream, reader, "plain.test", next, counted, width)) == counted);
   CHECK(house.taken() - before <= beside);
 }
 
