@@ -31,7 +31,7 @@ H2ClientConnection::H2ClientConnection(std::unique_ptr<net::Stream> stream, H2Wo
       owned_(std::move(stream)),
       settings_(settings),
       liveness_(this->worker().wheel, this, &H2ClientConnection::ping_due),
-      greeting_(this->worker().executor, this->worker().wheel) {}
+      greeting_(this->worker().wheel) {}
 
 H2ClientConnection::~H2ClientConnection() { let_go(); }
 

@@ -20,11 +20,12 @@ constexpr std::size_t most_window = 1024 * 1024;
 
 }  // namespace
 
-H2Waiter::H2Waiter(const asio::any_io_executor& executor, net::DeadlineWheel& wheel)
-    : woken_(executor, Steady::max()), entry_(wheel, this, &H2Waiter::expired) {}
-
 awaitable<bool> H2Waiter::wait() {
-  co_await woken_.async_wait(as_result);
+  if (!woken_) {
+    auto executor = co_await asio::this_coro::executor;
+    woken_.emplace(std::move(executor), Steady::max());
+  }
+  co_await woken_->async_wait(as_result);
   const auto state = co_await asio::this_coro::cancellation_state;
   co_return state.cancelled() == asio::cancellation_type::none;
 }
@@ -57,8 +58,8 @@ H2Stream::H2Stream(H2Connection& connection, Side peer, const H2Pace& pace)
       write_idle_(pace.write_idle),
       in_rate_(pace.min_rate, pace.read_idle),
       out_rate_(pace.min_rate, pace.write_idle),
-      readable_(connection.worker().executor, connection.worker().wheel),
-      writable_(connection.worker().executor, connection.worker().wheel),
+      readable_(connection.worker().wheel),
+      writable_(connection.worker().wheel),
       window_(connection.stream_window()) {
   next_ = connection.first_;
   back_ = &connection.first_;

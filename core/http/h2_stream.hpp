@@ -17,18 +17,20 @@ class H2Connection;
 /// coroutine waits.
 class H2Waiter {
  public:
-  H2Waiter(const asio::any_io_executor& executor, net::DeadlineWheel& wheel);
+  explicit H2Waiter(net::DeadlineWheel& wheel) : entry_(wheel, this, &H2Waiter::expired) {}
 
   /// Returns once notify() was called or the deadline passed. False: the coroutine was cancelled
   /// and must end without another wait.
   awaitable<bool> wait();
-  void notify() { woken_.cancel(); }
+  void notify() {
+    if (woken_) woken_->cancel();
+  }
   void deadline(Steady when);
   bool overdue() const { return overdue_; }
 
  private:
   static void expired(void* self) noexcept;
-  asio::steady_timer woken_;
+  std::optional<asio::steady_timer> woken_;  // most streams never wait
   net::DeadlineWheel::Entry entry_;
   bool overdue_ = false;
 };
