@@ -80,11 +80,11 @@ void append_to_list(http::Fields& fields, std::string_view name, std::string_vie
   fields.set(name, fields.keep(list));
 }
 
-/// Sets the field unless a trusted proxy already told it.
-void set_unless_told(http::Fields& fields, bool peer_trusted, std::string_view name,
+/// Adds the field unless a trusted proxy already told it. What anybody else told is gone by now.
+void add_unless_told(http::Fields& fields, bool peer_trusted, std::string_view name,
                      std::string_view value) {
   if (peer_trusted && fields.find(name)) return;
-  fields.set(name, fields.keep(value));
+  fields.add(name, fields.keep(value));
 }
 
 /// A node as RFC 7239 §6 writes it.
@@ -129,24 +129,24 @@ void remove_spoofable(http::Fields& fields, bool peer_trusted) {
 
 void write_forwarded(http::Fields& fields, const Hop& hop) {
   AddressRoom room;
-  const std::string_view peer = address_text(unmapped(hop.peer), room);
+  const std::string_view peer = fields.keep(address_text(unmapped(hop.peer), room));
   if (hop.peer_trusted) {
     append_to_list(fields, "X-Forwarded-For", peer);
     if (fields.find("Forwarded")) append_to_list(fields, "Forwarded", forwarded_element(hop));
   } else {
-    fields.add("X-Forwarded-For", fields.keep(peer));
+    fields.add("X-Forwarded-For", peer);
   }
-  set_unless_told(fields, hop.peer_trusted, "X-Forwarded-Proto", hop.scheme);
+  add_unless_told(fields, hop.peer_trusted, "X-Forwarded-Proto", hop.scheme);
   if (!hop.authority.empty()) {
-    set_unless_told(fields, hop.peer_trusted, "X-Forwarded-Host", hop.authority);
+    add_unless_told(fields, hop.peer_trusted, "X-Forwarded-Host", hop.authority);
   }
   if (hop.port != 0) {
-    set_unless_told(fields, hop.peer_trusted, "X-Forwarded-Port", std::to_string(hop.port));
+    add_unless_told(fields, hop.peer_trusted, "X-Forwarded-Port", std::to_string(hop.port));
   }
-  AddressRoom client;
-  fields.add("X-Real-IP", fields.keep(address_text(unmapped(hop.client_ip), client)));
+  const bool direct = hop.client_ip == hop.peer;
+  fields.add("X-Real-IP", direct ? peer : fields.keep(address_text(unmapped(hop.client_ip), room)));
   if (!hop.request_id.empty()) {
-    set_unless_told(fields, hop.peer_trusted, "X-Request-Id", hop.request_id);
+    add_unless_told(fields, hop.peer_trusted, "X-Request-Id", hop.request_id);
   }
   static constexpr std::array<std::string_view, 3> received = {"1.0 ", "1.1 ", "2.0 "};
   const std::string_view version = received[static_cast<std::size_t>(hop.version)];
