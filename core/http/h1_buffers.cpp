@@ -4,6 +4,8 @@
 #include <array>
 #include <charconv>
 
+#include "core/base/copy_short.hpp"
+
 namespace gatehouse::http {
 
 void InputBuffer::unpin() {
@@ -75,7 +77,7 @@ void OutputBuffer::append(std::string_view bytes) {
     return;
   }
   if (!block_) block_ = pool_.take();
-  std::memcpy(block_.bytes().data() + size_, bytes.data(), bytes.size());
+  copy_short(block_.bytes().data() + size_, bytes);
   size_ += bytes.size();
 }
 
@@ -89,9 +91,10 @@ void OutputBuffer::append_field(std::string_view name, std::string_view value) {
   }
   if (!block_) block_ = pool_.take();
   char* at = block_.bytes().data() + size_;
-  for (const std::string_view piece : {name, between, value, end}) {
-    at = std::copy(piece.begin(), piece.end(), at);
-  }
+  at = copy_short(at, name);
+  at = std::copy(between.begin(), between.end(), at);
+  at = copy_short(at, value);
+  std::copy(end.begin(), end.end(), at);
   size_ += bytes;
 }
 

@@ -19,13 +19,10 @@ std::string_view version_text(Version version) {
 }
 
 std::string_view Fields::keep(std::string_view bytes) {
-  if (slabs_.empty() || slabs_.back().capacity() - slabs_.back().size() < bytes.size()) {
-    slabs_.emplace_back().reserve(std::max(slab_bytes, bytes.size()));
+  if (slabs_.empty() || !slabs_.back().takes(bytes.size())) {
+    slabs_.emplace_back(std::max(slab_bytes, bytes.size()));
   }
-  Slab& slab = slabs_.back();
-  const std::size_t at = slab.size();
-  slab.insert(slab.end(), bytes.begin(), bytes.end());
-  return {slab.data() + at, bytes.size()};
+  return slabs_.back().put(bytes);
 }
 
 std::optional<std::string_view> Fields::find(std::string_view name) const {

@@ -5,8 +5,10 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
+#include "core/base/copy_short.hpp"
 #include "core/base/recycling.hpp"
 
 namespace gatehouse::http {
@@ -63,7 +65,30 @@ class Fields {
  private:
   static constexpr std::size_t usual_lines = 16;
   static constexpr std::size_t slab_bytes = 1024;
-  using Slab = std::vector<char, Recycling<char>>;
+  /// Octets that stay where they are until all go.
+  class Slab {
+   public:
+    explicit Slab(std::size_t capacity)
+        : octets_(static_cast<char*>(take_recycled(capacity))), left_(capacity), size_(capacity) {}
+    Slab(Slab&& other) noexcept
+        : octets_(std::exchange(other.octets_, nullptr)), left_(other.left_), size_(other.size_) {}
+    Slab& operator=(Slab&&) = delete;
+    ~Slab() {
+      if (octets_ != nullptr) give_recycled(octets_, size_);
+    }
+    bool takes(std::size_t bytes) const { return bytes <= left_; }
+    std::string_view put(std::string_view bytes) {
+      char* const at = octets_ + (size_ - left_);
+      copy_short(at, bytes);
+      left_ -= bytes.size();
+      return {at, bytes.size()};
+    }
+
+   private:
+    char* octets_;
+    std::size_t left_;
+    std::size_t size_;
+  };
   using Slabs = std::vector<Slab, Recycling<Slab>>;
   Lines lines_;
   Slabs slabs_;  // filled one after the other; what is in one stays
