@@ -1,24 +1,27 @@
-// What no proxy gets below that speaks HTTP/2 to clients and HTTP/1.1 to the backend: per request
-// one send and one receive on the backend's side, and what OpenSSL takes for the records of a
-// client's connection, as many frames in each as came in one turn. No field is decoded, each
-// request is sent on as the same one and each answer's fields are the same; nothing is routed,
-// limited, timed or logged, nobody's window is looked at. For the comparison in bench/, not for
-// use.
+// What no proxy gets below that speaks HTTP/2 to clients by libnghttp2 and HTTP/1.1 to the backend:
+// per request one send and one receive on the backend's side, what OpenSSL takes for the records of
+// a client's connection, as many frames in each as came in one turn, and what the library takes
+// for frames, fields and windows. No field is looked at, each request is sent on as the same one
+// and each answer's fields are the same; nothing is routed, limited, timed or logged. For the
+// comparison in bench/, not for use.
 //
 //   forward_h2 HTTP_PORT HTTPS_PORT BACKEND_PORT CERTIFICATE KEY
 //
 // HTTP_PORT is not used: all floors are called alike.
+#include <nghttp2/nghttp2.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <csignal>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -35,28 +38,34 @@ struct Side {
 
 struct Client : Side {
   SSL* ssl = nullptr;
-  std::string in;   // a frame that is not all there
+  nghttp2_session* session = nullptr;
   std::string out;  // of this turn
-  bool greeted = false;
   bool over = false;
 };
 
 struct Server : Side {
   std::shared_ptr<Client> asked_by;
-  std::uint32_t stream = 0;
+  std::int32_t stream = 0;
 };
 
-constexpr std::string_view preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+/// What is left to be sent of an answer.
+struct Body {
+  std::array<char, 2048> octets;
+  std::size_t size = 0;
+  std::size_t sent = 0;
+};
+
 constexpr std::string_view request =
     "GET /1k HTTP/1.1\r\nhost: localhost\r\nuser-agent: floor\r\nx-forwarded-for: "
     "127.0.0.1\r\n\r\n";
-// :status 200, content-length 1024, server "nginx/1.22.1", content-type "text/plain" (RFC 7541).
-constexpr std::string_view fields =
-    "\x88\x0f\x0d\x04"
-    "1024\x0f\x27\x0c"
-    "nginx/1.22.1\x0f\x10\x0a"
-    "text/plain";
-enum Frame : unsigned char { data = 0, headers = 1, settings = 4 };
+template <std::size_t N, std::size_t M>
+nghttp2_nv field(const char (&name)[N], const char (&value)[M]) {
+  const auto octets = [](const char* text) {
+    return reinterpret_cast<std::uint8_t*>(const_cast<char*>(text));
+  };
+  constexpr auto lent = NGHTTP2_NV_FLAG_NO_COPY_NAME | NGHTTP2_NV_FLAG_NO_COPY_VALUE;
+  return {octets(name), octets(value), N - 1, M - 1, lent};
+}
 
 int poller = -1;
 sockaddr_in backend{};
@@ -65,23 +74,13 @@ std::array<char, 64 * 1024> buffer;
 std::vector<std::shared_ptr<Client>> clients;  // by descriptor
 std::vector<std::shared_ptr<Client>> touched;  // of this turn
 std::vector<Server*> idle;
+std::vector<Body*> spare;  // of answers that are over
 
 void watch(Side& side) {
   epoll_event event{};
   event.events = EPOLLIN | EPOLLRDHUP | EPOLLET;
   event.data.ptr = &side;
   if (epoll_ctl(poller, EPOLL_CTL_ADD, side.fd, &event) != 0) fail("epoll_ctl");
-}
-
-void put_frame(std::string& out, std::size_t length, Frame type, unsigned char flags,
-               std::uint32_t stream) {
-  const auto octet = [&out](std::size_t value) { out += static_cast<char>(value & 0xff); };
-  octet(length >> 16);
-  octet(length >> 8);
-  octet(length);
-  octet(type);
-  octet(flags);
-  for (const int shift : {24, 16, 8, 0}) octet(stream >> shift);
 }
 
 void touch(const std::shared_ptr<Client>& client) {
@@ -93,6 +92,7 @@ void end(Client& client) {
   client.over = true;
   SSL_shutdown(client.ssl);
   SSL_free(client.ssl);
+  nghttp2_session_del(client.session);
   close(client.fd);
 }
 
@@ -110,7 +110,7 @@ Server* take_server() {
   return out;
 }
 
-void ask(const std::shared_ptr<Client>& client, std::uint32_t stream) {
+void ask(const std::shared_ptr<Client>& client, std::int32_t stream) {
   Server* const server = take_server();
   server->asked_by = client;
   server->stream = stream;
@@ -120,31 +120,65 @@ void ask(const std::shared_ptr<Client>& client, std::uint32_t stream) {
   }
 }
 
-std::uint32_t number(std::string_view octets) {
-  std::uint32_t out = 0;
-  for (const char c : octets) out = out << 8 | static_cast<unsigned char>(c);
+int on_frame(nghttp2_session*, const nghttp2_frame* frame, void* client) {
+  if (frame->hd.type == NGHTTP2_HEADERS)
+    ask(clients[static_cast<std::size_t>(static_cast<Client*>(client)->fd)], frame->hd.stream_id);
+  return 0;
+}
+
+/// A session of a library that looks at nothing it need not.
+nghttp2_session* new_session(Client& client) {
+  nghttp2_session_callbacks* callbacks = nullptr;
+  nghttp2_session_callbacks_new(&callbacks);
+  nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on_frame);
+  nghttp2_session* out = nullptr;
+  if (nghttp2_session_server_new(&out, callbacks, &client) != 0) fail("nghttp2_session");
+  nghttp2_session_callbacks_del(callbacks);
+  const nghttp2_settings_entry streams{NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, 256};
+  nghttp2_submit_settings(out, NGHTTP2_FLAG_NONE, &streams, 1);
   return out;
 }
 
-void take_frames(const std::shared_ptr<Client>& client) {
-  std::string_view left = client->in;
-  if (!client->greeted && left.size() >= preface.size()) {
-    left.remove_prefix(preface.size());
-    put_frame(client->out, 0, settings, 0, 0);
-    client->greeted = true;
+ssize_t read_body(nghttp2_session*, std::int32_t, std::uint8_t* to, std::size_t most,
+                  std::uint32_t* flags, nghttp2_data_source* source, void*) {
+  Body& body = *static_cast<Body*>(source->ptr);
+  const std::size_t size = std::min(most, body.size - body.sent);
+  std::memcpy(to, body.octets.data() + body.sent, size);
+  body.sent += size;
+  if (body.sent == body.size) {
+    *flags |= NGHTTP2_DATA_FLAG_EOF;
+    spare.push_back(&body);
   }
-  constexpr std::size_t head = 9;
-  while (client->greeted && left.size() >= head) {
-    const std::size_t length = number(left.substr(0, 3));
-    if (left.size() < head + length) break;
-    const auto type = static_cast<unsigned char>(left[3]);
-    const bool acknowledges = (left[4] & 1) != 0;
-    if (type == headers) ask(client, number(left.substr(5, 4)));
-    if (type == settings && !acknowledges) put_frame(client->out, 0, settings, 1, 0);
-    left.remove_prefix(head + length);
+  return static_cast<ssize_t>(size);
+}
+
+void answer(Client& client, std::int32_t stream, std::string_view octets) {
+  Body* body = nullptr;
+  if (spare.empty()) {
+    body = new Body;
+  } else {
+    body = spare.back();
+    spare.pop_back();
   }
-  client->in.erase(0, client->in.size() - left.size());
-  if (!client->out.empty()) touch(client);
+  body->size = std::min(octets.size(), body->octets.size());
+  body->sent = 0;
+  std::memcpy(body->octets.data(), octets.data(), body->size);
+  static const std::array fields{field(":status", "200"), field("content-length", "1024"),
+                                 field("server", "nginx/1.22.1"),
+                                 field("content-type", "text/plain")};
+  nghttp2_data_provider provider{};
+  provider.source.ptr = body;
+  provider.read_callback = read_body;
+  nghttp2_submit_response(client.session, stream, fields.data(), fields.size(), &provider);
+}
+
+void pull(Client& client) {
+  for (;;) {
+    const std::uint8_t* octets = nullptr;
+    const ssize_t size = nghttp2_session_mem_send(client.session, &octets);
+    if (size <= 0) return;
+    client.out.append(reinterpret_cast<const char*>(octets), static_cast<std::size_t>(size));
+  }
 }
 
 void from_client(const std::shared_ptr<Client>& client) {
@@ -161,23 +195,22 @@ void from_client(const std::shared_ptr<Client>& client) {
       if (SSL_get_error(client->ssl, got) != SSL_ERROR_WANT_READ) end(*client);
       break;
     }
-    client->in.append(buffer.data(), static_cast<std::size_t>(got));
-  } while (SSL_has_pending(client->ssl) == 1);
-  if (!client->over) take_frames(client);
+    const auto* octets = reinterpret_cast<const std::uint8_t*>(buffer.data());
+    if (nghttp2_session_mem_recv(client->session, octets, static_cast<std::size_t>(got)) < 0)
+      end(*client);
+    touch(client);
+  } while (!client->over && SSL_has_pending(client->ssl) == 1);
 }
 
 void from_server(Server& server) {
   const ssize_t got = recv(server.fd, buffer.data(), buffer.size(), MSG_DONTWAIT);
   if (got < 0 && errno == EAGAIN) return;
   if (got <= 0 || !server.asked_by) fail("the backend");
-  const std::string_view answer(buffer.data(), static_cast<std::size_t>(got));
-  const std::string_view body = answer.substr(answer.find("\r\n\r\n") + 4);
+  const std::string_view whole(buffer.data(), static_cast<std::size_t>(got));
+  const std::string_view body = whole.substr(whole.find("\r\n\r\n") + 4);
   const std::shared_ptr<Client> client = std::move(server.asked_by);
   if (!client->over) {
-    put_frame(client->out, fields.size(), headers, 4, server.stream);
-    client->out += fields;
-    put_frame(client->out, body.size(), data, 1, server.stream);
-    client->out += body;
+    answer(*client, server.stream, body);
     touch(client);
   }
   idle.push_back(&server);
@@ -194,6 +227,7 @@ void accept_all(const Side& door) {
     client->ssl = SSL_new(context);
     SSL_set_fd(client->ssl, fd);
     SSL_set_accept_state(client->ssl);
+    client->session = new_session(*client);
     watch(*client);
     if (clients.size() <= static_cast<std::size_t>(fd))
       clients.resize(static_cast<std::size_t>(fd) + 1);
@@ -228,8 +262,10 @@ int main(int count, char** words) {
     for (int i = 0; i < ready; ++i) serve(*static_cast<Side*>(events[i].data.ptr));
     for (const std::shared_ptr<Client>& client : touched) {
       // What a turn brings fits into the socket's buffer; a client that does not read is cut off.
+      if (client->over) continue;
+      pull(*client);
       const int size = static_cast<int>(client->out.size());
-      if (size == 0 || client->over) continue;
+      if (size == 0) continue;
       if (SSL_write(client->ssl, client->out.data(), size) != size) end(*client);
       client->out.clear();
     }
