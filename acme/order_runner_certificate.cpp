@@ -52,7 +52,7 @@ awaitable<std::optional<Ending>> OrderRun::finalize() {
     if (!key) return key.error();
     return tls::make_certificate_request(names, *key);
   };
-  auto csr = co_await issuer_.helpers_.run(std::move(job));
+  auto csr = co_await issuer_.helpers_.run_in_turn(std::move(job));
   if (!csr) co_return ended(Ending::Kind::dropped, failure(Retry::later, csr.error().detail()));
   auto order =
       co_await issuer_.client_.finalize(record_.order->url, view_.order.finalize, std::move(*csr));
@@ -78,7 +78,7 @@ awaitable<std::optional<Ending>> OrderRun::finalize() {
 awaitable<Result<tls::CertificatePointer>> OrderRun::prove(std::string chain_pem) {
   auto job = [chain = std::move(chain_pem), key = record_.order->key_pem, names = names_,
               now = clock().wall()] { return proven(chain, key, names, now); };
-  auto certificate = co_await issuer_.helpers_.run(std::move(job));
+  auto certificate = co_await issuer_.helpers_.run_in_turn(std::move(job));
   co_return certificate;
 }
 

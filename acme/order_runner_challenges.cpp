@@ -71,7 +71,7 @@ awaitable<Result<void>> OrderRun::present(const Authorization& authorization,
   auto job = [name, digest = tls::sha256(key_text), now = clock().wall()] {
     return tls::make_tls_alpn_certificate(name, digest, now);
   };
-  auto certificate = co_await issuer_.helpers_.run(std::move(job));
+  auto certificate = co_await issuer_.helpers_.run_in_turn(std::move(job));
   if (!certificate) co_return certificate.error();
   std::vector<tls::CertificatePointer> only(1, std::move(*certificate));
   auto set = tls::make_certificate_set(std::move(only));

@@ -21,6 +21,7 @@ void HelperPool::start(std::size_t threads) {
     pool_.emplace(threads);
   }).join();
   for (std::optional<Lane>& lane : lanes_) lane.emplace(pool_->get_executor());
+  turn_.emplace(pool_->get_executor());
 }
 
 void HelperPool::join() {

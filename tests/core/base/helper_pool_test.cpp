@@ -9,6 +9,8 @@
 #include <boost/asio/detached.hpp>
 #include <filesystem>
 #include <future>
+#include <mutex>
+#include <string>
 #include <thread>
 
 namespace helper_pool_test {
@@ -85,6 +87,36 @@ TEST_CASE("helpers that give way are less urgent than who made them, who stays a
   CHECK(of_normal == before);
   CHECK(of_giving_way > before);
   CHECK(niceness() == before);
+}
+
+TEST_CASE("jobs in turn wait for one another, and nobody else for them") {
+  asio::io_context io;
+  HelperPool helpers(3);
+  std::promise<void> begun;
+  std::promise<void> gate;
+  std::string order;
+  std::mutex guard;
+  const auto note = [&](char what) {
+    const std::lock_guard lock(guard);
+    order += what;
+  };
+  const auto first = [&] {
+    note('a');
+    begun.set_value();
+    gate.get_future().wait();
+    note('A');
+  };
+  const auto second = [&] { note('b'); };
+  const auto beside = [&] {
+    begun.get_future().wait();
+    note('c');
+    gate.set_value();
+  };
+  asio::co_spawn(io, helpers.run_in_turn(first), asio::detached);
+  asio::co_spawn(io, helpers.run_in_turn(second), asio::detached);
+  asio::co_spawn(io, helpers.run(beside), asio::detached);
+  io.run();
+  CHECK(order == "acAb");
 }
 
 TEST_CASE("threads are started for the first job, and none for one after the end") {
