@@ -4,7 +4,8 @@ namespace gatehouse {
 
 /// This thread and all it starts from now on run after others where CPUs are short: nobody's
 /// request waits for a configuration to be read or for a key to be made. They still get a tenth of
-/// what a busy worker gets. Not to be taken back without privileges.
+/// what a busy worker gets; who gives way a second time, a seventieth. Not to be taken back without
+/// privileges.
 void give_way();
 
 }  // namespace gatehouse

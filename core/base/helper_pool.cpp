@@ -7,26 +7,46 @@
 #include "core/base/give_way.hpp"
 
 namespace gatehouse {
+namespace {
+
+enum class Standing : std::uint8_t { as_others, behind_servers, last };
+
+/// Threads take after who starts them: whoever happens to come first must not matter.
+void start_pool(std::optional<asio::thread_pool>& pool, std::size_t threads, Standing standing) {
+  std::thread([&] {
+    ::pthread_setname_np(::pthread_self(), "helper");
+    if (standing >= Standing::behind_servers) give_way();
+    if (standing >= Standing::last) give_way();
+    pool.emplace(threads);
+  }).join();
+}
+
+}  // namespace
 
 asio::thread_pool& HelperPool::started() {
   std::call_once(once_, [this] { start(threads_); });
   return *pool_;
 }
 
+asio::thread_pool& HelperPool::turn() {
+  const bool gives_way = urgency_ == Urgency::gives_way;
+  std::call_once(turn_once_,
+                 [&] { start_pool(turn_, 1, gives_way ? Standing::last : Standing::as_others); });
+  return *turn_;
+}
+
 void HelperPool::start(std::size_t threads) {
-  // Threads take after who starts them: whoever happens to come first must not matter.
-  std::thread([&] {
-    ::pthread_setname_np(::pthread_self(), "helper");
-    if (urgency_ == Urgency::gives_way) give_way();
-    pool_.emplace(threads);
-  }).join();
+  const bool gives_way = urgency_ == Urgency::gives_way;
+  start_pool(pool_, threads, gives_way ? Standing::behind_servers : Standing::as_others);
   for (std::optional<Lane>& lane : lanes_) lane.emplace(pool_->get_executor());
-  turn_.emplace(pool_->get_executor());
 }
 
 void HelperPool::join() {
-  std::call_once(once_, [this] { start(0); });  // so that a job that comes later is not run either
+  // Started, so that a job that comes later is not run either.
+  std::call_once(once_, [this] { start(0); });
+  std::call_once(turn_once_, [this] { start_pool(turn_, 0, Standing::as_others); });
   pool_->join();
+  turn_->join();
 }
 
 }  // namespace gatehouse

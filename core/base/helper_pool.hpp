@@ -45,19 +45,21 @@ class HelperPool {
     co_return co_await run_elsewhere(this->lane(lane), std::move(work));
   }
 
-  /// The same for what burns a millisecond and may come a thousand times at once, one after the
-  /// other: others find a helper, and where CPUs are short a thread that serves shares its own with
-  /// one of them, not with all.
+  /// The same for what burns a millisecond and may come a thousand times at once: one after the
+  /// other, on a thread of its own that gives way to the helpers, too. Where CPUs are short a
+  /// thread that serves shares its own with one of them, not with all.
   template <class Job>
   awaitable<std::invoke_result_t<Job&>> run_in_turn(Job job) {
     auto work = call(std::move(job));
-    co_return co_await run_elsewhere(turn(), std::move(work));
+    co_return co_await run_elsewhere(turn_executor(), std::move(work));
   }
 
   /// Waits until all work is done and the threads have ended; nothing is run after that.
   void join();
 
   asio::thread_pool::executor_type executor() { return started().get_executor(); }
+  /// Of the thread for work in turn.
+  asio::thread_pool::executor_type turn_executor() { return turn().get_executor(); }
 
  private:
   template <class Job>
@@ -71,10 +73,7 @@ class HelperPool {
     started();
     return *lanes_[number % lanes_.size()];
   }
-  Lane turn() {
-    started();
-    return *turn_;
-  }
+  asio::thread_pool& turn();
   void start(std::size_t threads);
 
   const std::size_t threads_;
@@ -82,7 +81,8 @@ class HelperPool {
   std::once_flag once_;  // for what is below
   std::optional<asio::thread_pool> pool_;
   std::array<std::optional<Lane>, 2> lanes_;
-  std::optional<Lane> turn_;
+  std::once_flag turn_once_;  // for what is below
+  std::optional<asio::thread_pool> turn_;
 };
 
 }  // namespace gatehouse

@@ -86,9 +86,11 @@ class CaBench {
   void settle() {
     // A job goes through the helper's queue more than once before its caller is resumed.
     for (int quiet = 0; quiet < 3;) {
-      std::promise<void> done;
-      asio::post(helpers.executor(), [&done] { done.set_value(); });
-      done.get_future().wait();
+      for (const auto& queue : {helpers.executor(), helpers.turn_executor()}) {
+        std::promise<void> done;
+        asio::post(queue, [&done] { done.set_value(); });
+        done.get_future().wait();
+      }
       io.restart();
       quiet = io.poll() == 0 ? quiet + 1 : 0;
     }

@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <atomic>
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
@@ -78,14 +79,17 @@ TEST_CASE("helpers that give way are less urgent than who made them, who stays a
   HelperPool giving_way(1, HelperPool::Urgency::gives_way);
   int of_normal = -100;
   int of_giving_way = -100;
+  int of_turn = -100;
   const auto look = [&]() -> awaitable<void> {
     of_normal = co_await normal.run(niceness);
     of_giving_way = co_await giving_way.run(niceness);
+    of_turn = co_await giving_way.run_in_turn(niceness);
   };
   asio::co_spawn(io, look(), [](std::exception_ptr failure) { CHECK(failure == nullptr); });
   io.run();
   CHECK(of_normal == before);
   CHECK(of_giving_way > before);
+  CHECK(of_turn == std::min(of_giving_way + 10, 19));
   CHECK(niceness() == before);
 }
 
