@@ -13,6 +13,10 @@ enum class Standing : std::uint8_t { as_others, behind_servers, last };
 
 /// Threads take after who starts them: whoever happens to come first must not matter.
 void start_pool(std::optional<asio::thread_pool>& pool, std::size_t threads, Standing standing) {
+  if (threads == 0) {
+    pool.emplace(threads);
+    return;
+  }
   std::thread([&] {
     ::pthread_setname_np(::pthread_self(), "helper");
     if (standing >= Standing::behind_servers) give_way();
