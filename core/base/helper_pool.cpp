@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "core/base/give_way.hpp"
+#include "core/base/no_signals.hpp"
 
 namespace gatehouse {
 namespace {
@@ -19,6 +20,7 @@ void start_pool(std::optional<asio::thread_pool>& pool, std::size_t threads, Sta
   }
   std::thread([&] {
     ::pthread_setname_np(::pthread_self(), "helper");
+    take_no_signals();
     if (standing >= Standing::behind_servers) give_way();
     if (standing >= Standing::last) give_way();
     pool.emplace(threads);

@@ -21,6 +21,7 @@
 #include "core/base/clock.hpp"
 #include "core/base/host.hpp"
 #include "core/base/log.hpp"
+#include "core/base/no_signals.hpp"
 
 namespace gatehouse::net {
 namespace {
@@ -299,6 +300,7 @@ class DnsResolver::Thread {
     ares_library_init(ARES_LIB_INIT_ALL);
     thread_ = std::thread([this] {
       ::pthread_setname_np(::pthread_self(), "resolver");
+      take_no_signals();
       io_.run();
     });
   }

@@ -8,6 +8,7 @@
 #include <system_error>
 
 #include "core/base/log.hpp"
+#include "core/base/no_signals.hpp"
 
 namespace gatehouse::serve {
 namespace {
@@ -47,7 +48,10 @@ AccessLog::AccessLog(std::string path, int fd, std::size_t workers, std::string 
   for (std::size_t i = 0; i < workers; ++i) {
     rings_.push_back(std::make_shared<AccessRing>(bell_, hash_key));
   }
-  thread_ = std::thread([this] { run(); });
+  thread_ = std::thread([this] {
+    take_no_signals();
+    run();
+  });
 }
 
 AccessLog::~AccessLog() {

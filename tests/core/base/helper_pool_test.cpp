@@ -1,6 +1,8 @@
 #include "core/base/helper_pool.hpp"
 
 #include <doctest/doctest.h>
+#include <pthread.h>
+#include <signal.h>
 #include <sys/resource.h>
 
 #include <algorithm>
@@ -13,6 +15,7 @@
 #include <mutex>
 #include <string>
 #include <thread>
+#include <vector>
 
 namespace helper_pool_test {
 
@@ -91,6 +94,31 @@ TEST_CASE("helpers that give way are less urgent than who made them, who stays a
   CHECK(of_giving_way > before);
   CHECK(of_turn == std::min(of_giving_way + 10, 19));
   CHECK(niceness() == before);
+}
+
+TEST_CASE("helpers take no signals but those of their own faults") {
+  asio::io_context io;
+  HelperPool helpers(1);
+  const auto taken = [] {
+    sigset_t mask;
+    ::pthread_sigmask(SIG_SETMASK, nullptr, &mask);
+    std::vector<int> out;
+    for (const int number : {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGSEGV, SIGABRT}) {
+      if (::sigismember(&mask, number) == 0) out.push_back(number);
+    }
+    return out;
+  };
+  std::vector<int> by_helper;
+  std::vector<int> by_turn;
+  const auto look = [&]() -> awaitable<void> {
+    by_helper = co_await helpers.run(taken);
+    by_turn = co_await helpers.run_in_turn(taken);
+  };
+  asio::co_spawn(io, look(), [](std::exception_ptr failure) { CHECK(failure == nullptr); });
+  io.run();
+  const std::vector<int> faults{SIGSEGV, SIGABRT};
+  CHECK(by_helper == faults);
+  CHECK(by_turn == faults);
 }
 
 TEST_CASE("jobs in turn wait for one another, and nobody else for them") {
