@@ -24,11 +24,13 @@ RateTable::Slot& RateTable::slot_of(std::uint64_t tag, std::int64_t now) {
         least = &slot;
       }
     }
-    std::uint64_t before = least->tag.load(std::memory_order_relaxed);
-    if (!least->tag.compare_exchange_strong(before, tag, std::memory_order_relaxed)) continue;
+    std::uint64_t before = least->tag.load();
+    if (before == tag) return *least;  // another worker was faster
+    // What the key before owes, and not what another worker has added for this one meanwhile.
+    std::int64_t debt = least->paid_by.load();
+    if (!least->tag.compare_exchange_strong(before, tag)) continue;
     // Nobody pays for what another one did.
-    std::int64_t debt = least->paid_by.load(std::memory_order_relaxed);
-    if (debt > now) least->paid_by.compare_exchange_strong(debt, now, std::memory_order_relaxed);
+    if (debt > now) least->paid_by.compare_exchange_strong(debt, now);
     return *least;
   }
 }
