@@ -17,12 +17,15 @@ RateTable::Slot& RateTable::slot_of(std::uint64_t tag, std::int64_t now) {
   Bucket& bucket = buckets_[tag % (most_keys / ways)];
   for (;;) {
     Slot* least = nullptr;
+    std::int64_t least_paid_by = 0;
     for (Slot& slot : bucket.slots) {
-      if (slot.tag.load(std::memory_order_relaxed) == tag) return slot;
-      if (least == nullptr || slot.paid_by.load(std::memory_order_relaxed) <
-                                  least->paid_by.load(std::memory_order_relaxed)) {
-        least = &slot;
-      }
+      // In this order: a slot that owes something for this key is seen to be this key's. Otherwise
+      // another worker's first request would send us to the next slot, and be forgotten.
+      const std::int64_t paid_by = slot.paid_by.load();
+      if (slot.tag.load() == tag) return slot;
+      if (least != nullptr && paid_by >= least_paid_by) continue;
+      least = &slot;
+      least_paid_by = paid_by;
     }
     std::uint64_t before = least->tag.load();
     if (before == tag) return *least;  // another worker was faster
@@ -46,7 +49,7 @@ std::chrono::nanoseconds RateTable::ask(std::string_view key, Steady now, Pace p
   for (;;) {
     const std::int64_t after = std::max(before, at) + interval;
     if (after - at > most) return std::chrono::nanoseconds(after - at - most);
-    if (slot.paid_by.compare_exchange_weak(before, after, std::memory_order_relaxed)) return {};
+    if (slot.paid_by.compare_exchange_weak(before, after)) return {};
   }
 }
 
