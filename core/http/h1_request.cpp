@@ -59,6 +59,24 @@ Refusal check_method(const RequestHead& head) {
   return {};
 }
 
+/// llhttp knows these, and is not asked about them: detail::second_opinion().
+bool is_usual_method(std::string_view method) {
+  switch (method.size()) {
+    case 3:
+      return method == "GET" || method == "PUT";
+    case 4:
+      return method == "POST" || method == "HEAD";
+    case 5:
+      return method == "PATCH";
+    case 6:
+      return method == "DELETE";
+    case 7:
+      return method == "OPTIONS";
+    default:
+      return false;
+  }
+}
+
 void split_target(std::string_view target, RequestHead& into) {
   const std::size_t mark = target.find('?');
   into.has_query = mark != std::string_view::npos;
@@ -192,13 +210,17 @@ Refusal parse_request_head(std::string_view head, Scheme scheme, RequestHead& in
   const std::size_t line_end = head.find("\r\n");
   if (line_end == std::string_view::npos) return refuse(400, "request_line");
   if (auto refusal = parse_request_line(head.substr(0, line_end), scheme, into)) return refusal;
+  const bool origin_form = into.path.starts_with('/') && into.authority.empty();
   if (auto refusal = split_fields(head.substr(line_end + 2), into.fields)) return refusal;
   if (auto refusal = take_host(into)) return refusal;
   if (auto refusal = decide_request_length(into)) return refusal;
-  const auto opinion = detail::second_opinion(detail::HeadKind::request, head);
-  if (!opinion.fine) {
-    if (opinion.unknown_method) return refuse(501, "method", into.method);
-    return refuse(400, opinion.name);
+  const bool chunked = into.length.kind == BodyLength::Kind::streamed;
+  if (!origin_form || chunked || !is_usual_method(into.method)) {
+    const auto opinion = detail::second_opinion(detail::HeadKind::request, head);
+    if (!opinion.fine) {
+      if (opinion.unknown_method) return refuse(501, "method", into.method);
+      return refuse(400, opinion.name);
+    }
   }
   if (auto refusal = read_expect(into)) return refusal;
   into.accepts_trailers = list_has(into.fields, "te", "trailers");

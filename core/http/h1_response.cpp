@@ -36,8 +36,8 @@ bool parse_status_line(std::string_view line, ResponseHead& into) {
   return is_field_value(into.reason);
 }
 
-Result<void> decide_response_length(Asked asked, Side side, ResponseHead& head) {
-  const detail::Framing framing = detail::take_framing(head.fields);
+Result<void> decide_response_length(Asked asked, Side side, const detail::Framing& framing,
+                                    ResponseHead& head) {
   if (framing.coding_lines > 0 && framing.length_lines > 0) {
     return bad(side, "both Content-Length and Transfer-Encoding");
   }
@@ -70,10 +70,13 @@ Result<void> parse_response_head(std::string_view head, Asked asked, Side side,
   if (auto refusal = split_fields(head.substr(line_end + 2), into.fields)) {
     return bad(side, refusal.reason, refusal.detail);
   }
-  auto length = decide_response_length(asked, side, into);
+  const detail::Framing framing = detail::take_framing(into.fields);
+  auto length = decide_response_length(asked, side, framing, into);
   if (!length) return length;
-  const auto opinion = detail::second_opinion(detail::HeadKind::response, head);
-  if (!opinion.fine) return bad(side, opinion.name);
+  if (framing.coding_lines > 0 || into.status < 200) {
+    const auto opinion = detail::second_opinion(detail::HeadKind::response, head);
+    if (!opinion.fine) return bad(side, opinion.name);
+  }
   into.websocket = false;
   if (into.status == 101) {
     into.websocket = asked.websocket && list_has(into.fields, "upgrade", "websocket") &&

@@ -1,11 +1,13 @@
 // A client's bytes: any number of requests after one another. However they are cut into pieces the
-// same must come out, and an accepted head written anew must be read as the same again.
+// same must come out, an accepted head written anew must be read as the same again, and llhttp must
+// agree with every head that was accepted, whether it was asked or not.
 
 #include <cstdint>
 #include <string>
 #include <string_view>
 
 #include "core/http/chunked.hpp"
+#include "core/http/detail/h1_head.hpp"
 #include "core/http/h1.hpp"
 
 using namespace gatehouse::http;
@@ -67,6 +69,7 @@ std::string events(std::string_view bytes, std::size_t step) {
     if (const Refusal refusal = parse_request_head(text, Scheme::any, head)) {
       return seen + std::to_string(refusal.status) + " " + std::string(refusal.reason);
     }
+    require(detail::second_opinion(detail::HeadKind::request, text).fine);
     check_stable(head);
     seen += written(head);
     if (head.length.kind == BodyLength::Kind::counted) {

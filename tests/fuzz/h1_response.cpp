@@ -1,12 +1,14 @@
 // A server's bytes through a whole client connection: the first octet chooses what was asked, the
 // rest is the answer. Whatever comes, the exchange ends, and it ends the same however the bytes are
-// cut into pieces.
+// cut into pieces. llhttp must agree with every head that was accepted, whether it was asked or
+// not.
 
 #include <boost/asio/detached.hpp>
 #include <cstdint>
 #include <string>
 #include <string_view>
 
+#include "core/http/detail/h1_head.hpp"
 #include "core/http/h1_client.hpp"
 
 using namespace gatehouse;
@@ -91,6 +93,16 @@ std::string events(std::string_view bytes, unsigned choice, std::size_t step) {
   return seen;
 }
 
+void check_opinion(std::string_view bytes, unsigned choice) {
+  HeadScanner scanner;
+  if (scanner.scan(bytes) != HeadScanner::State::complete) return;
+  const std::string_view text = bytes.substr(scanner.begin(), scanner.end() - scanner.begin());
+  const Asked asked{.head = (choice & 1) != 0, .websocket = (choice & 2) != 0};
+  ResponseHead head;
+  if (!parse_response_head(text, asked, Side::server, head)) return;
+  require(detail::second_opinion(detail::HeadKind::response, text).fine);
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -99,5 +111,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::string whole = events(bytes, data[0], size);
   require(events(bytes, data[0], 1) == whole);
   require(events(bytes, data[0], 5) == whole);
+  check_opinion(bytes, data[0]);
   return 0;
 }
