@@ -69,28 +69,44 @@ std::span<char> InputBuffer::room(std::size_t most) {
   return {data_ + end_, capacity_ - end_};
 }
 
+[[gnu::always_inline]] inline char* OutputBuffer::at_hand(std::size_t bytes) {
+  if (!large_.empty() || bytes > pool_.block_bytes() - size_) return nullptr;
+  if (!block_) block_ = pool_.take();
+  return block_.bytes().data() + size_;
+}
+
 void OutputBuffer::append(std::string_view bytes) {
   if (bytes.empty()) return;
-  if (!large_.empty() || bytes.size() > pool_.block_bytes() - size_) {
-    if (large_.empty()) large_.assign(view());
-    large_.append(bytes);
+  if (char* const at = at_hand(bytes.size())) {
+    copy_short(at, bytes);
+    size_ += bytes.size();
     return;
   }
-  if (!block_) block_ = pool_.take();
-  copy_short(block_.bytes().data() + size_, bytes);
-  size_ += bytes.size();
+  if (large_.empty()) large_.assign(view());
+  large_.append(bytes);
+}
+
+void OutputBuffer::append_all(std::initializer_list<std::string_view> pieces) {
+  std::size_t bytes = 0;
+  for (const std::string_view piece : pieces) bytes += piece.size();
+  char* at = at_hand(bytes);
+  if (at == nullptr) {
+    for (const std::string_view piece : pieces) append(piece);
+    return;
+  }
+  for (const std::string_view piece : pieces) at = copy_short(at, piece);
+  size_ += bytes;
 }
 
 void OutputBuffer::append_field(std::string_view name, std::string_view value) {
   constexpr std::string_view between = ": ";
   constexpr std::string_view end = "\r\n";
   const std::size_t bytes = name.size() + between.size() + value.size() + end.size();
-  if (!large_.empty() || bytes > pool_.block_bytes() - size_) {
+  char* at = at_hand(bytes);
+  if (at == nullptr) {
     for (const std::string_view piece : {name, between, value, end}) append(piece);
     return;
   }
-  if (!block_) block_ = pool_.take();
-  char* at = block_.bytes().data() + size_;
   at = copy_short(at, name);
   at = std::copy(between.begin(), between.end(), at);
   at = copy_short(at, value);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstring>
+#include <initializer_list>
 #include <memory>
 #include <span>
 #include <string>
@@ -53,6 +54,8 @@ class OutputBuffer {
   explicit OutputBuffer(net::BufferPool& pool) : pool_(pool) {}
 
   void append(std::string_view bytes);
+  /// One after the other.
+  void append_all(std::initializer_list<std::string_view> pieces);
   void append_number(std::uint64_t value, int base);
   /// `name: value` and the line end.
   void append_field(std::string_view name, std::string_view value);
@@ -63,6 +66,9 @@ class OutputBuffer {
   void clear();
 
  private:
+  /// Where so many octets go; null where a block has no room for them.
+  char* at_hand(std::size_t bytes);
+
   net::BufferPool& pool_;
   net::BufferPool::Block block_;
   std::size_t size_ = 0;

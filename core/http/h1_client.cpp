@@ -60,24 +60,16 @@ void H1ClientConnection::choose_framing(const RequestHead& head) {
 
 void H1ClientConnection::write_head(const RequestHead& head) {
   OutputBuffer& out = writer_.out();
-  out.append(head.method);
-  out.append(" ");
-  out.append(head.path);
-  if (head.has_query) {
-    out.append("?");
-    out.append(head.query);
-  }
-  out.append(" HTTP/1.1\r\n");
-  append_field(out, "Host", head.authority);
+  const std::string_view mark = head.has_query ? "?" : "";
+  out.append_all({head.method, " ", head.path, mark, head.query,
+                  " HTTP/1.1\r\nHost: ", head.authority, "\r\n"});
   for (const Field& line : head.fields) {
     if (!is_written_by_us(line.name)) append_field(out, line.name, line.value);
   }
   if (writer_.framing() == MessageWriter::Framing::chunked) {
     append_field(out, "Transfer-Encoding", "chunked");
   } else if (head.length.kind == BodyLength::Kind::counted || announces_absence(head.method)) {
-    out.append("Content-Length: ");
-    out.append_number(head.length.bytes, 10);
-    out.append("\r\n");
+    append_length(out, head.length.bytes);
   }
   if (head.websocket) {
     append_field(out, "Upgrade", "websocket");

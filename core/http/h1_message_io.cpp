@@ -1,6 +1,8 @@
 #include "core/http/h1_message_io.hpp"
 
 #include <algorithm>
+#include <array>
+#include <charconv>
 
 #include "core/http/header_rules.hpp"
 
@@ -202,6 +204,12 @@ awaitable<Result<BodyPiece>> MessageReader::await_body(Want want) {
 
 void append_field(OutputBuffer& out, std::string_view name, std::string_view value) {
   out.append_field(name, value);
+}
+
+void append_length(OutputBuffer& out, std::uint64_t bytes) {
+  std::array<char, 20> digits;
+  const auto [end, ec] = std::to_chars(digits.begin(), digits.end(), bytes);
+  append_field(out, "Content-Length", {digits.begin(), end});
 }
 
 void MessageWriter::begin_body(Framing framing, std::uint64_t bytes) {

@@ -1,7 +1,6 @@
 #include "core/http/h1_scan.hpp"
 
 #include <algorithm>
-#include <array>
 
 #include "core/base/log.hpp"
 #include "core/http/detail/plain_octets.hpp"
@@ -11,14 +10,14 @@ namespace gatehouse::http {
 namespace {
 
 constexpr std::size_t most_empty_lines = 4;
+constexpr std::string_view line_end = "\r\n";
 
-// Control octets stop the scan; all others only count.
-constexpr std::array<bool, 256> stops = [] {
-  std::array<bool, 256> set{};
-  for (std::size_t c = 0; c < 0x20; ++c) set[c] = c != '\t';
-  set[0x7f] = true;
-  return set;
-}();
+/// The first of the lines is at fault.
+Refusal refuse_line(std::string_view lines, std::string_view reason) {
+  const std::size_t end = lines.find(line_end);
+  if (end == std::string_view::npos) return {400, "unended_line", {}};
+  return refuse(400, reason, lines.substr(0, end));
+}
 
 }  // namespace
 
@@ -40,33 +39,39 @@ HeadScanner::State HeadScanner::refuse(int status, std::string_view reason) {
 
 HeadScanner::State HeadScanner::scan(std::string_view bytes) {
   if (refusal_) return State::refused;
-  while (at_ < bytes.size()) {
-    if (at_ == line_begin_) {
-      const char first = bytes[at_];
-      if (first == ' ' || first == '\t') return refuse(400, "folded_line");
-      if (first == ':') return refuse(400, "empty_name");
-    }
-    at_ += detail::plain_prefix(bytes.substr(at_));
-    while (at_ < bytes.size() && !stops[static_cast<unsigned char>(bytes[at_])]) ++at_;
-    // A line that is too long is refused before its end arrives.
-    const std::size_t length = at_ - line_begin_;
-    started_ = started_ || length > 0;
-    const bool start_line = lines_ == 0 && part_ == Part::head;
-    if (start_line && length > std::min(limits_.start_line_bytes, limits_.header_bytes)) {
-      return refuse(414, "target_too_long");
-    }
-    if (at_ - begin_ > limits_.header_bytes) return refuse(431, "head_too_large");
-    if (at_ == bytes.size()) return State::more;
-    if (bytes[at_] == '\n') return refuse(400, "bare_lf");
-    if (bytes[at_] != '\r') return refuse(400, "control_octet");
-    if (at_ + 1 == bytes.size()) return State::more;  // the LF decides
-    if (bytes[at_ + 1] != '\n') return refuse(400, "bare_cr");
-    at_ += 2;
-    const State state = line_ended(length);
-    if (state != State::more) return state;
-    line_begin_ = at_;
+  for (;;) {
+    const std::size_t line = line_begin_;
+    const State seen = scan_line(bytes);
+    if (seen != State::more || line_begin_ == line) return seen;
   }
-  return State::more;
+}
+
+/// More: the line is not there yet, or it has ended and the next one begins.
+[[gnu::always_inline]] inline HeadScanner::State HeadScanner::scan_line(std::string_view bytes) {
+  if (at_ == bytes.size()) return State::more;
+  if (at_ == line_begin_) {
+    const char first = bytes[at_];
+    if (first == ' ' || first == '\t') return refuse(400, "folded_line");
+    if (first == ':') return refuse(400, "empty_name");
+  }
+  at_ += detail::text_prefix(bytes.substr(at_));
+  // A line that is too long is refused before its end arrives.
+  const std::size_t length = at_ - line_begin_;
+  started_ = started_ || length > 0;
+  const bool start_line = lines_ == 0 && part_ == Part::head;
+  if (start_line && length > std::min(limits_.start_line_bytes, limits_.header_bytes)) {
+    return refuse(414, "target_too_long");
+  }
+  if (at_ - begin_ > limits_.header_bytes) return refuse(431, "head_too_large");
+  const std::string_view end = bytes.substr(at_);
+  if (!end.starts_with(line_end)) {
+    if (end.empty() || end == "\r") return State::more;  // the LF decides
+    if (end.front() == '\n') return refuse(400, "bare_lf");
+    if (end.front() == '\r') return refuse(400, "bare_cr");
+    return refuse(400, "control_octet");
+  }
+  line_begin_ = at_ += line_end.size();
+  return line_ended(length);
 }
 
 HeadScanner::State HeadScanner::line_ended(std::size_t length) {
@@ -82,19 +87,17 @@ HeadScanner::State HeadScanner::line_ended(std::size_t length) {
 }
 
 Refusal split_fields(std::string_view lines, Fields& into) {
-  while (!lines.empty() && !lines.starts_with("\r\n")) {
-    const std::size_t end = lines.find("\r\n");
-    if (end == std::string_view::npos) return {400, "unended_line", {}};
-    const std::string_view line = lines.substr(0, end);
-    lines.remove_prefix(end + 2);
-    const std::size_t colon = line.find(':');
+  while (!lines.empty() && !lines.starts_with(line_end)) {
+    const std::size_t name = token_prefix(lines);
     // RFC 9112 §5.1: whitespace before the colon has been used to smuggle, so it is no token here.
-    if (colon == std::string_view::npos || !is_token(line.substr(0, colon))) {
-      return {400, "field_name", log::escaped(line, 64)};
+    if (name == 0 || name == lines.size() || lines[name] != ':') {
+      return refuse_line(lines, "field_name");
     }
-    const std::string_view value = trim(line.substr(colon + 1));
-    if (!is_field_value(value)) return {400, "field_value", log::escaped(line, 64)};
-    into.add(line.substr(0, colon), value);
+    const std::string_view rest = lines.substr(name + 1);
+    const std::size_t end = detail::text_prefix(rest);
+    if (!rest.substr(end).starts_with(line_end)) return refuse_line(lines, "field_value");
+    into.add(lines.substr(0, name), trim(rest.substr(0, end)));
+    lines = rest.substr(end + line_end.size());
   }
   return {};
 }

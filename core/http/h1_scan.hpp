@@ -52,6 +52,7 @@ class HeadScanner {
 
  private:
   State refuse(int status, std::string_view reason);
+  State scan_line(std::string_view bytes);
   State line_ended(std::size_t length);
 
   HeadLimits limits_;

@@ -1,6 +1,8 @@
 #include <poll.h>
 #include <sys/socket.h>
 
+#include <array>
+
 #include "core/base/bytes.hpp"
 #include "core/http/h1_server.hpp"
 #include "core/http/header_rules.hpp"
@@ -79,12 +81,10 @@ bool H1ServerConnection::client_gone() {
 }
 
 void H1ServerConnection::write_status_line(int status, std::string_view reason) {
-  OutputBuffer& out = writer_.out();
-  out.append("HTTP/1.1 ");
-  out.append_number(static_cast<std::uint64_t>(status), 10);
-  out.append(" ");
-  out.append(reason.empty() ? reason_phrase(status) : reason);
-  out.append("\r\n");
+  const auto digit = [status](int of) { return static_cast<char>('0' + status / of % 10); };
+  const std::array<char, 3> code = {digit(100), digit(10), digit(1)};
+  writer_.out().append_all({"HTTP/1.1 ", std::string_view(code.data(), code.size()), " ",
+                            reason.empty() ? reason_phrase(status) : reason, "\r\n"});
 }
 
 bool H1ServerConnection::body_left_unread() const {
@@ -128,9 +128,7 @@ void H1ServerConnection::write_head(const ResponseHead& head) {
   } else if (counted
                  ? head.status != 204
                  : head.length.kind == BodyLength::Kind::none && !silent && head.status != 204) {
-    out.append("Content-Length: ");
-    out.append_number(head.length.bytes, 10);
-    out.append("\r\n");
+    append_length(out, head.length.bytes);
   }
   if (!keep_alive_) {
     append_field(out, "Connection", "close");

@@ -24,46 +24,45 @@ constexpr OctetSet token_octets = [] {
   return set;
 }();
 
-constexpr OctetSet value_octets = [] {
-  OctetSet set{};
-  for (std::size_t c = 0x20; c < 256; ++c) set[c] = c != 0x7f;
-  set['\t'] = true;
-  return set;
-}();
-
 constexpr OctetSet target_octets = [] {
   OctetSet set{};
   for (std::size_t c = 0x21; c < 0x7f; ++c) set[c] = c != '#';
   return set;
 }();
 
-bool all_in(std::string_view text, const OctetSet& set) {
-  return std::all_of(text.begin(), text.end(),
-                     [&](char c) { return set[static_cast<unsigned char>(c)]; });
+/// How many octets at the front are in the set.
+std::size_t prefix_in(std::string_view text, const OctetSet& set) {
+  const auto outside = [&](char c) { return !set[static_cast<unsigned char>(c)]; };
+  return static_cast<std::size_t>(std::find_if(text.begin(), text.end(), outside) - text.begin());
 }
 
-/// Names of one rule, and which lengths they have: most fields are of another one.
+constexpr std::size_t longest_rule = 32;
+
+/// Names of one rule, the shortest first, and where those of each length begin: most fields are of
+/// another one.
 template <std::size_t N>
 struct Names {
   std::array<Name, N> each;
-  std::uint64_t lengths = 0;
+  std::array<std::uint8_t, longest_rule + 2> begin{};
 };
 template <std::size_t N>
 constexpr Names<N> names(const Name (&list)[N]) {
   Names<N> made{};
-  for (std::size_t i = 0; i < N; ++i) {
-    made.each[i] = list[i];
-    made.lengths |= std::uint64_t{1} << (list[i].size() % 64);
+  std::copy(std::begin(list), std::end(list), made.each.begin());
+  std::sort(made.each.begin(), made.each.end(), [](Name a, Name b) { return a.size() < b.size(); });
+  for (const Name name : list) {
+    for (std::size_t i = name.size() + 1; i < made.begin.size(); ++i) ++made.begin[i];
   }
   return made;
 }
 
 template <std::size_t N>
 bool one_of(Name name, const Names<N>& names) {
-  if ((names.lengths >> (name.size() % 64) & 1) == 0) return false;
-  return std::any_of(names.each.begin(), names.each.end(), [&](Name each) {
-    return each.size() == name.size() && equal_ignoring_case(each, name);
-  });
+  if (name.size() > longest_rule) return false;
+  for (std::size_t i = names.begin[name.size()]; i < names.begin[name.size() + 1]; ++i) {
+    if (equal_ignoring_case(names.each[i], name)) return true;
+  }
+  return false;
 }
 
 bool starts_with(Name name, Name lower_case_prefix) {
@@ -200,17 +199,11 @@ bool parse_port(std::string_view digits, std::uint16_t& port) {
 }  // namespace
 
 bool is_token_octet(char c) { return token_octets[static_cast<unsigned char>(c)]; }
-bool is_token(std::string_view text) { return !text.empty() && all_in(text, token_octets); }
-bool is_field_value(std::string_view text) {
-  text.remove_prefix(detail::plain_prefix(text));
-  return all_in(text, value_octets);
-}
-bool is_target(std::string_view text) { return !text.empty() && all_in(text, target_octets); }
-
-std::string_view trim(std::string_view text) {
-  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
-  return text;
+std::size_t token_prefix(std::string_view text) { return prefix_in(text, token_octets); }
+bool is_token(std::string_view text) { return !text.empty() && token_prefix(text) == text.size(); }
+bool is_field_value(std::string_view text) { return detail::text_prefix(text) == text.size(); }
+bool is_target(std::string_view text) {
+  return !text.empty() && prefix_in(text, target_octets) == text.size();
 }
 
 bool parse_authority(std::string_view text, std::string& host, std::uint16_t& port) {

@@ -13,6 +13,8 @@
 namespace gatehouse::http {
 
 bool is_token_octet(char c);
+/// How many octets at the front may stand in a token.
+std::size_t token_prefix(std::string_view text);
 /// RFC 9110 §5.6.2, at least one octet.
 bool is_token(std::string_view text);
 /// RFC 9110 §5.5: HTAB, SP, visible ASCII and obs-text.
@@ -20,7 +22,12 @@ bool is_field_value(std::string_view text);
 /// Visible ASCII without '#' (RFC 9112 §3.2). Octets that RFC 3986 wants encoded but browsers send
 /// raw (quote, braces, bar…) pass.
 bool is_target(std::string_view text);
-std::string_view trim(std::string_view text);
+inline std::string_view trim(std::string_view text) {
+  const auto blank = [](char c) { return c == ' ' || c == '\t'; };
+  while (!text.empty() && blank(text.front())) text.remove_prefix(1);
+  while (!text.empty() && blank(text.back())) text.remove_suffix(1);
+  return text;
+}
 
 /// The host and port of a Host field or an absolute-form target. False: no valid authority
 /// (userinfo, lists, zone ids, a bad port, a bad name). `host` is reused, not reallocated.
