@@ -9,6 +9,8 @@
 #include <cerrno>
 #include <system_error>
 
+#include "core/net/socket_calls.hpp"
+
 namespace gatehouse::net {
 namespace {
 
@@ -47,7 +49,7 @@ IoResult SocketStream::try_read(std::span<char> into) {
   if (closed_) return failure(ECONNABORTED, "read");
   if (watch_.dry()) return {IoState::want_read, 0};
   for (;;) {
-    const ssize_t got = ::recv(fd_, into.data(), into.size(), 0);
+    const ssize_t got = net::receive(fd_, into.data(), into.size(), 0);
     if (got > 0) {
       const auto bytes = static_cast<std::size_t>(got);
       if (bytes < into.size()) watch_.ran_dry();
@@ -66,7 +68,7 @@ IoResult SocketStream::try_read(std::span<char> into) {
 IoResult SocketStream::try_write(std::string_view from) {
   if (closed_) return failure(ECONNABORTED, "write");
   for (;;) {
-    const ssize_t put = ::send(fd_, from.data(), from.size(), MSG_NOSIGNAL);
+    const ssize_t put = net::send(fd_, from.data(), from.size(), MSG_NOSIGNAL);
     if (put >= 0) return {IoState::done, static_cast<std::size_t>(put)};
     if (errno == EINTR) continue;
     if (errno == EAGAIN || errno == EWOULDBLOCK) {
