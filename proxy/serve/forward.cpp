@@ -29,7 +29,6 @@ bool has_body(const http::RequestHead& request) {
 awaitable<void> Journey::run(Worker& worker, http::ServerExchange& client, RequestFacts& facts,
                              std::shared_ptr<backend::Backend> backend) {
   Journey self(worker, client, facts, std::move(backend));
-  self.began_ = worker.clock.steady();
   for (;;) {
     auto answered = co_await self.attempt();
     if (answered) co_return;
@@ -51,12 +50,15 @@ awaitable<Result<void>> Journey::attempt() {
   nothing_written_ = true;
   answer_ = 0;
   std::optional<Lease> held;
+  Steady now = worker_.clock.steady();  // once an attempt, but where it waits
+  if (began_ == Steady()) began_ = now;
   if (std::exchange(dial_same_, false)) {
     ++facts_.attempts;
     // After a stale one only a new one to the same server will do: others in its pool are as old.
     auto dialled = co_await dial();
     if (!dialled) co_return dialled.error();
     held = std::move(*dialled);
+    now = worker_.clock.steady();
   } else {
     backend::Choice choice = backend_->choose(wish());
     const Kind kind = choice.kind;
@@ -65,6 +67,7 @@ awaitable<Result<void>> Journey::attempt() {
       auto leased = co_await lease(kind);
       if (!leased) co_return leased.error();
       held = std::move(*leased);
+      now = worker_.clock.steady();
     }
   }
   reused_ = held->reused();
@@ -73,18 +76,21 @@ awaitable<Result<void>> Journey::attempt() {
     request_.authority = request_.fields.keep(pool_->server().authority);
   }
 
-  ClientWatch watch(worker_.wheel, client_, held->exchange());
+  ClientWatch watch(worker_.wheel, now, client_, held->exchange());
   watch_ = &watch;
   progress_ = Progress::request_sent;
   Result<void> done;
   if (has_body(request_)) {
     done = co_await converse(*held);
   } else {
-    auto sent = send_head(*held);
-    if (!sent.done()) co_await sent.finish();
+    auto sent = send_head(*held, now);
+    if (!sent.done()) {
+      co_await sent.finish();
+      now = worker_.clock.steady();
+    }
     done = std::move(*sent);
     if (done || may_have_answered(done.error())) {
-      expect_answer(*held);
+      expect_answer(*held, now);
       done = co_await relay_answer(*held);
     }
   }
@@ -207,7 +213,7 @@ awaitable<Result<void>> Journey::converse(Lease& lease) {
   if (!has_body(request_) || whole_body_at_hand()) {
     auto sent = co_await send_request(lease);
     if (!sent && !may_have_answered(sent.error())) co_return sent.error();
-    expect_answer(lease);
+    expect_answer(lease, worker_.clock.steady());
     auto relayed = co_await relay_answer(lease);
     co_return relayed;
   }

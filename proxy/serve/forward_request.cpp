@@ -16,9 +16,9 @@ awaitable<Result<void>> Journey::read_piece() {
   co_return Result<void>();
 }
 
-Started<void> Journey::send_head(Lease& lease) {
+Started<void> Journey::send_head(Lease& lease, Steady now) {
   const auto write_idle = facts_.snapshot->server().timeouts.write_idle;
-  lease.exchange().deadline(Want::write, worker_.clock.steady() + write_idle);
+  lease.exchange().deadline(Want::write, now + write_idle);
   return lease.exchange().start_head(request_);
 }
 
@@ -26,7 +26,7 @@ Started<void> Journey::send_head(Lease& lease) {
 awaitable<Result<void>> Journey::send_request(Lease& lease) {
   http::ClientExchange& server = lease.exchange();
   const auto write_idle = facts_.snapshot->server().timeouts.write_idle;
-  auto sent = co_await send_head(lease).whole();
+  auto sent = co_await send_head(lease, worker_.clock.steady()).whole();
   if (!sent || !has_body(request_)) co_return sent;
   bool have_piece = pieces_read_ == 1;
   for (;;) {
@@ -50,7 +50,7 @@ awaitable<Result<void>> Journey::send_request(Lease& lease) {
 awaitable<Error> Journey::send_request_and_park(Lease& lease) {
   auto sent = co_await send_request(lease);
   if (!sent && !may_have_answered(sent.error())) co_return sent.error();
-  expect_answer(lease);
+  expect_answer(lease, worker_.clock.steady());
   auto executor = co_await asio::this_coro::executor;
   asio::steady_timer parked(executor, Steady::max());
   co_await parked.async_wait(as_result);
@@ -58,9 +58,9 @@ awaitable<Error> Journey::send_request_and_park(Lease& lease) {
 }
 
 /// From here on the server's time runs.
-void Journey::expect_answer(Lease& lease) {
+void Journey::expect_answer(Lease& lease, Steady now) {
   if (plan_->response_timeout.count() == 0 || progress_ == Progress::forwarded) return;
-  lease.exchange().deadline(Want::read, worker_.clock.steady() + plan_->response_timeout);
+  lease.exchange().deadline(Want::read, now + plan_->response_timeout);
 }
 
 }  // namespace gatehouse::serve::detail

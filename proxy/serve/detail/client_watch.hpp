@@ -14,9 +14,10 @@ namespace gatehouse::serve::detail {
 /// writes, and one that waits long a look less and less often.
 class ClientWatch {
  public:
-  ClientWatch(net::DeadlineWheel& wheel, http::ServerExchange& client, http::ClientExchange& server)
+  ClientWatch(net::DeadlineWheel& wheel, Steady now, http::ServerExchange& client,
+              http::ClientExchange& server)
       : wheel_(wheel), client_(client), server_(server), entry_(wheel, this, &ClientWatch::look) {
-    entry_.set(wheel_.clock().steady() + every_);
+    entry_.set(now + every_);
   }
   bool gone() const { return gone_; }
   /// From here on somebody reads from the client, who will see it go.

@@ -53,10 +53,10 @@ class Journey {
   // Towards the server.
   bool whole_body_at_hand() const { return pieces_read_ == 1 && piece_.last; }
   awaitable<Result<void>> read_piece();
-  Started<void> send_head(backend::Lease& lease);
+  Started<void> send_head(backend::Lease& lease, Steady now);
   awaitable<Result<void>> send_request(backend::Lease& lease);
   awaitable<Error> send_request_and_park(backend::Lease& lease);
-  void expect_answer(backend::Lease& lease);
+  void expect_answer(backend::Lease& lease, Steady now);
 
   // Towards the client.
   awaitable<Result<void>> relay_answer(backend::Lease& lease);
