@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <optional>
 #include <string>
 
@@ -83,8 +84,19 @@ void append_to_list(http::Fields& fields, std::string_view name, std::string_vie
 /// Adds the field unless a trusted proxy already told it. What anybody else told is gone by now.
 void add_unless_told(http::Fields& fields, bool peer_trusted, std::string_view name,
                      std::string_view value) {
-  if (peer_trusted && fields.find(name)) return;
-  fields.add(name, fields.keep(value));
+  if (!peer_trusted || !fields.find(name)) fields.add(name, value);
+}
+
+std::string_view port_text(std::uint16_t port, std::array<char, 5>& room) {
+  return {room.data(), std::to_chars(room.data(), room.data() + room.size(), port).ptr};
+}
+
+/// What Via says of us; `via_name` received it so (RFC 9110 §7.6.3).
+std::string_view received_by_us(http::Version version) {
+  static constexpr std::array<std::string_view, 3> texts = {"1.0 gatehouse", "1.1 gatehouse",
+                                                            "2.0 gatehouse"};
+  static_assert(texts[0].ends_with(via_name));
+  return texts[static_cast<std::size_t>(version)];
 }
 
 /// A node as RFC 7239 §6 writes it.
@@ -141,16 +153,21 @@ void write_forwarded(http::Fields& fields, const Hop& hop) {
     add_unless_told(fields, hop.peer_trusted, "X-Forwarded-Host", hop.authority);
   }
   if (hop.port != 0) {
-    add_unless_told(fields, hop.peer_trusted, "X-Forwarded-Port", std::to_string(hop.port));
+    std::array<char, 5> digits;
+    const std::string_view port = fields.keep(port_text(hop.port, digits));
+    add_unless_told(fields, hop.peer_trusted, "X-Forwarded-Port", port);
   }
   const bool direct = hop.client_ip == hop.peer;
   fields.add("X-Real-IP", direct ? peer : fields.keep(address_text(unmapped(hop.client_ip), room)));
   if (!hop.request_id.empty()) {
     add_unless_told(fields, hop.peer_trusted, "X-Request-Id", hop.request_id);
   }
-  static constexpr std::array<std::string_view, 3> received = {"1.0 ", "1.1 ", "2.0 "};
-  const std::string_view version = received[static_cast<std::size_t>(hop.version)];
-  append_to_list(fields, "Via", std::string(version).append(via_name));
+  const std::string_view via = received_by_us(hop.version);
+  if (fields.find("Via")) {
+    append_to_list(fields, "Via", via);
+  } else {
+    fields.add("Via", via);
+  }
 }
 
 std::size_t times_in_via(const http::Fields& fields) {

@@ -1,6 +1,8 @@
 // One request from its head to its line in the log.
 
 #include <algorithm>
+#include <array>
+#include <cstring>
 #include <exception>
 
 #include "proxy/serve/access_ring.hpp"
@@ -14,6 +16,15 @@
 
 namespace gatehouse::serve::detail {
 namespace {
+
+constexpr auto hex_of_octets = [] {
+  constexpr std::string_view digits = "0123456789abcdef";
+  std::array<std::array<char, 2>, 256> texts{};
+  for (std::size_t octet = 0; octet < texts.size(); ++octet) {
+    texts[octet] = {digits[octet >> 4], digits[octet & 15]};
+  }
+  return texts;
+}();
 
 bool visible(std::string_view text) {
   return std::all_of(text.begin(), text.end(), [](char c) { return c > 0x20 && c < 0x7F; });
@@ -72,16 +83,11 @@ awaitable<void> Transaction::answer(http::ServerExchange& exchange) {
 void Transaction::begin_request(const http::RequestHead& request, const Snapshot& snapshot) {
   facts_.next_request();
   facts_.began = worker_.clock.steady();
-  facts_.began_wall = worker_.clock.wall();
   facts_.snapshot = &snapshot;
   const ClientAddress client = resolve_client(request.fields, facts_.peer, snapshot.trusted());
   facts_.client_ip = client.ip;
   facts_.peer_trusted = client.peer_trusted;
-  constexpr std::string_view digits = "0123456789abcdef";
-  for (std::size_t half = 0; half < id_.size(); half += 16) {
-    std::uint64_t bits = worker_.random();
-    for (std::size_t i = 0; i < 16; ++i, bits >>= 4) id_[half + i] = digits[bits & 0xF];
-  }
+  write_id();
   facts_.id = std::string_view(id_.data(), id_.size());
   if (client.peer_trusted) {
     const auto given = request.fields.find("X-Request-Id");
@@ -90,6 +96,15 @@ void Transaction::begin_request(const http::RequestHead& request, const Snapshot
   if (worker_.access) {
     facts_.user_agent = request.fields.find("User-Agent").value_or(std::string_view());
     facts_.referer = request.fields.find("Referer").value_or(std::string_view());
+  }
+}
+
+void Transaction::write_id() {
+  for (std::size_t half = 0; half < id_.size(); half += 16) {
+    std::uint64_t bits = worker_.random();
+    for (std::size_t i = 0; i < 16; i += 2, bits >>= 8) {
+      std::memcpy(&id_[half + i], hex_of_octets[bits & 0xFF].data(), 2);
+    }
   }
 }
 
@@ -128,10 +143,11 @@ void Transaction::end_request(const http::RequestHead& request) {
 
 void Transaction::log_line(const http::RequestHead& request) {
   if (!worker_.access || (facts_.route && !facts_.route->settings.access_log)) return;
+  const Steady now = worker_.clock.steady();
+  facts_.began_wall = worker_.clock.wall() - (now - facts_.began);
   std::string& line = worker_.access->line();
   line.clear();
-  facts_.snapshot->access_format().write(line, request, facts_, worker_.clock.steady(),
-                                         worker_.access->hash_key());
+  facts_.snapshot->access_format().write(line, request, facts_, now, worker_.access->hash_key());
   if (!worker_.access->put(line)) ++worker_.counters.log_lines_dropped;
 }
 

@@ -35,6 +35,7 @@ class Transaction : public Recycled {
  private:
   awaitable<void> send(http::ServerExchange& exchange, const Admission& admission);
   void begin_request(const http::RequestHead& request, const Snapshot& snapshot);
+  void write_id();
   void end_request(const http::RequestHead& request);
   awaitable<Result<void>> carry_octets(net::Stream& client, std::string hello);
   void log_line(const http::RequestHead& request);
