@@ -9,11 +9,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <new>
 #include <utility>
 #include <vector>
 
 #include "core/base/asio.hpp"
+#include "core/base/kept_handler.hpp"
 #include "core/net/stream.hpp"
 
 namespace gatehouse::net {
@@ -35,7 +35,7 @@ class Readiness final : public asio::execution_context::service {
   static Readiness& of(const asio::any_io_executor& executor);
 
  private:
-  class Waiter;
+  using Waiter = KeptHandler<End>;
   struct Place {
     Watch* watch = nullptr;
     std::uint32_t turn = 0;  // of the sockets that had this place: events of an older one are void
@@ -63,51 +63,6 @@ class Readiness final : public asio::execution_context::service {
   // What came and was not told yet.
   std::vector<std::uint64_t> due_;
   std::size_t told_ = 0;
-};
-
-/// Somebody who waits: a completion handler, kept in place.
-class Readiness::Waiter {
- public:
-  Waiter() = default;
-  Waiter(const Waiter&) = delete;
-  Waiter& operator=(const Waiter&) = delete;
-  ~Waiter() { drop(); }
-
-  bool there() const { return finish_ != nullptr; }
-  template <class Handler>
-  void put(Handler handler) {
-    static_assert(sizeof(Handler) <= room_bytes && alignof(Handler) <= alignof(void*));
-    ::new (static_cast<void*>(room_)) Handler(std::move(handler));
-    finish_ = [](Waiter& self, asio::io_context* later, End end) {
-      auto* const held = std::launder(reinterpret_cast<Handler*>(self.room_));
-      Handler taken(std::move(*held));
-      held->~Handler();
-      self.finish_ = nullptr;
-      if (later == nullptr) {
-        std::move(taken)(end);
-      } else {
-        asio::post(*later, [taken = std::move(taken), end]() mutable { std::move(taken)(end); });
-      }
-    };
-    drop_ = [](Waiter& self) {
-      auto* const held = std::launder(reinterpret_cast<Handler*>(self.room_));
-      const Handler taken(std::move(*held));  // what dies with it may come back here
-      held->~Handler();
-      self.finish_ = nullptr;
-    };
-  }
-  /// Here and now.
-  void finish(End end) { finish_(*this, nullptr, end); }
-  void finish_later(asio::io_context& context, End end) { finish_(*this, &context, end); }
-  void drop() {
-    if (there()) drop_(*this);
-  }
-
- private:
-  static constexpr std::size_t room_bytes = 6 * sizeof(void*);
-  alignas(void*) std::byte room_[room_bytes];
-  void (*finish_)(Waiter&, asio::io_context*, End) = nullptr;
-  void (*drop_)(Waiter&) = nullptr;
 };
 
 /// One socket. Enters with its descriptor, which is to be non-blocking, and leaves before that is
