@@ -136,6 +136,45 @@ TEST_CASE("the log has a line for each stream, refused ones too") {
   CHECK(bench.worker->counters.rejected_by["malformed"] == 1);
 }
 
+TEST_CASE("requests follow one another, and come again after a rest, on one connection") {
+  Bench bench(h2_config());
+  Client client(bench);
+  std::uint32_t id = 1;
+  const auto ask_for = [&](std::uint32_t count) {
+    std::string octets;
+    for (std::uint32_t i = 0; i < count; ++i) octets += h2::request(id + 2 * i, ask("/one"));
+    client.send(octets);
+    for (std::uint32_t i = 0; i < count; ++i, id += 2) CHECK(client.reply(id).body == "one");
+  };
+  ask_for(1);
+  ask_for(80);  // more at once than afterwards wait for others
+  ask_for(3);
+  for (int i = 0; i < 6; ++i) bench.advance(500ms);  // all have gone home
+  ask_for(2);
+  CHECK(bench.worker->counters.requests == 86);
+  SUBCASE("while some wait, the connection ends when its client goes") {
+    client.script->cut();
+    bench.advance(500ms);
+  }
+  SUBCASE("while some wait, it is retired") {
+    bench.worker->connections.retire();
+    for (int i = 0; i < 8; ++i) bench.advance(500ms);
+  }
+  SUBCASE("while some wait, it is cut") {
+    asio::post(bench.worker->io, [&bench] { bench.worker->cut_connections(); });
+    bench.settle();
+  }
+  CHECK(bench.worker->connections.count() == 0);
+  CHECK(bench.worker->clients.size() == 0);
+}
+
+TEST_CASE("a worker may end while requests are awaited") {
+  Bench bench(h2_config());
+  Client client(bench);
+  client.send(h2::request(1, ask("/one")) + h2::request(3, ask("/one")));
+  CHECK(client.reply(3).body == "one");
+}
+
 TEST_CASE("a retired HTTP/2 connection says goodbye and answers what it has") {
   Bench bench(h2_config());
   Client client(bench);
