@@ -6,9 +6,11 @@
 #include <charconv>
 #include <chrono>
 #include <cstdio>
+#include <cstring>
 
 #include "core/base/address_text.hpp"
 #include "core/base/bytes.hpp"
+#include "core/base/copy_short.hpp"
 #include "core/base/log.hpp"
 #include "core/base/time_format.hpp"
 #include "core/tls/digest.hpp"
@@ -19,6 +21,10 @@ namespace {
 
 constexpr std::size_t longest_value = 2048;
 constexpr std::size_t hash_octets = 16;
+
+std::string hash_of(std::string_view key, std::string_view value) {
+  return hex(std::string_view(tls::hmac_sha256(key, value)).substr(0, hash_octets));
+}
 
 using Treatment = AccessFormat::Treatment;
 using Treatments = std::array<Treatment, AccessFormat::names>;
@@ -58,7 +64,7 @@ constexpr std::array<std::string_view, AccessFormat::names> field_names = {"ts",
                                                                            "referer",
                                                                            "error"};
 
-/// `,"name":` of each field: a line has thirty of them.
+/// `"name":` of each field: a line has thirty of them.
 struct Key {
   std::array<char, 24> text{};
   std::size_t length = 0;
@@ -71,117 +77,153 @@ struct Key {
 constexpr std::array<Key, AccessFormat::names> keys = [] {
   std::array<Key, AccessFormat::names> all{};
   for (std::size_t i = 0; i < all.size(); ++i) {
-    all[i].add(",\"");
+    all[i].add("\"");
     all[i].add(field_names[i].substr(field_names[i].find('.') + 1));
     all[i].add("\":");
   }
   return all;
 }();
 
+/// Whether it stands in a JSON string as it is: visible ASCII and spaces, no quote, no backslash.
 bool harmless(std::string_view text) {
-  return std::all_of(text.begin(), text.end(),
-                     [](char c) { return c >= 0x20 && c < 0x7F && c != '"' && c != '\\'; });
+  constexpr std::uint64_t each = 0x0101010101010101U;
+  constexpr std::size_t step = sizeof(std::uint64_t);
+  // The top bit of an octet that is zero; one above such an octet may be taken for another.
+  const auto zero = [](std::uint64_t eight) { return (eight - each) & ~eight; };
+  const auto harm = [&](std::uint64_t eight) {
+    const std::uint64_t control = (eight - each * 0x20) & ~eight;
+    return (eight | control | zero(eight ^ each * 0x7F) | zero(eight ^ each * '"') |
+            zero(eight ^ each * '\\')) &
+           each * 0x80;
+  };
+  std::uint64_t found = 0;
+  for (; text.size() >= step; text.remove_prefix(step)) {
+    std::uint64_t eight = 0;
+    std::memcpy(&eight, text.data(), step);
+    found |= harm(eight);
+  }
+  std::uint64_t rest = each * ' ';
+  copy_short(reinterpret_cast<char*>(&rest), text);
+  return (found | harm(rest)) == 0;
 }
 
+// Digits of the largest number, and more.
+constexpr std::size_t most_digits = 24;
+
 template <class Number>
-void append_number(std::string& out, Number value) {
-  std::array<char, 24> digits;
-  const auto [end, failed] = std::to_chars(digits.data(), digits.data() + digits.size(), value);
-  out.append(digits.data(), end);
+char* put_number(char* at, Number value) {
+  return std::to_chars(at, at + most_digits, value).ptr;
 }
 
 /// `0.001500`: to the microsecond.
-void append_seconds(std::string& out, Steady::duration span) {
+char* put_seconds(char* at, Steady::duration span) {
   constexpr std::uint64_t million = 1'000'000;
   const auto rounded = std::chrono::round<std::chrono::microseconds>(span).count();
   const auto microseconds = static_cast<std::uint64_t>(std::max<std::int64_t>(rounded, 0));
-  append_number(out, microseconds / million);
-  const std::size_t point = out.size();
-  append_number(out, million + microseconds % million);  // seven digits, the first a one
-  out[point] = '.';
+  char* const point = put_number(at, microseconds / million);
+  char* const end = put_number(point, million + microseconds % million);  // seven digits, first 1
+  *point = '.';
+  return end;
 }
 
-/// One JSON object in the making. Objects nest one deep.
+/// One JSON object in the making. Objects nest one deep. Each member leaves a comma behind it, that
+/// of the last one becomes the end.
 class JsonLine {
  public:
-  JsonLine(std::string& out, const Treatments& treatments, std::string_view hash_key)
+  JsonLine(LineText& out, const Treatments& treatments, std::string_view hash_key)
       : out_(out), treatments_(treatments), hash_key_(hash_key) {
-    out_ += '{';
+    out_.append('{');
   }
 
   void text(AccessFormat::Name name, std::string_view value) {
-    const Treatment treatment = treatments_[name];
-    if (treatment == Treatment::drop) return;
-    key(name);
-    if (treatment == Treatment::redact) {
-      out_ += "\"<redacted>\"";
-      return;
-    }
-    if (treatment == Treatment::hash) {
-      const std::string sum = tls::hmac_sha256(hash_key_, value);
-      out_ += '"' + hex(std::string_view(sum).substr(0, hash_octets)) + '"';
-      return;
-    }
-    out_ += '"';
+    if (treatments_[name] != Treatment::plain) return treated(name, value);
     if (value.size() <= longest_value && harmless(value)) {
-      out_ += value;
+      quoted(name, value);
     } else {
-      out_ += log::json_escaped(value, longest_value);
+      quoted(name, log::json_escaped(value, longest_value));
     }
-    out_ += '"';
+  }
+  /// The same for what holds nothing that JSON wants escaped.
+  void plain(AccessFormat::Name name, std::string_view value) {
+    if (treatments_[name] != Treatment::plain) return treated(name, value);
+    quoted(name, value);
   }
   /// `value` is a number, true, false or null already.
   void bare(AccessFormat::Name name, std::string_view value) {
-    if (treatments_[name] != Treatment::plain) {
-      text(name, value);
-      return;
-    }
-    key(name);
-    out_ += value;
+    if (treatments_[name] != Treatment::plain) return treated(name, value);
+    char* at = key(name, value.size() + 1);
+    at = copy_short(at, value);
+    *at++ = ',';
+    out_.written_to(at);
   }
   template <class Number>
   void number(AccessFormat::Name name, Number value) {
-    written(name, [value](std::string& out) { append_number(out, value); });
+    written(name, [value](char* at) { return put_number(at, value); });
   }
   void seconds(AccessFormat::Name name, Steady::duration span) {
-    written(name, [span](std::string& out) { append_seconds(out, span); });
+    written(name, [span](char* at) { return put_seconds(at, span); });
   }
   /// False: the whole object is left out.
   bool open(AccessFormat::Name name) {
-    const Treatment treatment = treatments_[name];
-    if (treatment == Treatment::redact || treatment == Treatment::hash) text(name, {});
-    if (treatment != Treatment::plain) return false;
-    key(name);
-    out_ += '{';
-    first_ = true;
+    if (treatments_[name] != Treatment::plain) {
+      treated(name, {});
+      return false;
+    }
+    char* at = key(name, 1);
+    *at++ = '{';
+    out_.written_to(at);
     return true;
   }
   void close() {
-    out_ += '}';
-    first_ = false;
+    end();
+    out_.append(',');
+  }
+  /// Of the whole line.
+  void end() {
+    if (out_.view().back() == ',') out_.pop_back();
+    out_.append('}');
   }
 
  private:
-  template <class Append>
-  void written(AccessFormat::Name name, Append append) {
-    if (treatments_[name] == Treatment::plain) {
-      key(name);
-      return append(out_);
+  void treated(AccessFormat::Name name, std::string_view value) {
+    switch (treatments_[name]) {
+      case Treatment::drop:
+        break;
+      case Treatment::redact:
+        quoted(name, "<redacted>");
+        break;
+      case Treatment::hash:
+        quoted(name, hash_of(hash_key_, value));
+        break;
+      case Treatment::plain:
+        quoted(name, value);
+        break;
     }
-    std::string value;
-    append(value);
-    text(name, value);
   }
-  void key(AccessFormat::Name name) {
-    const std::size_t comma = first_ ? 1 : 0;
-    first_ = false;
-    out_.append(keys[name].text.data() + comma, keys[name].length - comma);
+  void quoted(AccessFormat::Name name, std::string_view value) {
+    char* at = key(name, value.size() + 3);
+    *at++ = '"';
+    at = copy_short(at, value);
+    *at++ = '"';
+    *at++ = ',';
+    out_.written_to(at);
+  }
+  template <class Put>
+  void written(AccessFormat::Name name, Put put) {
+    std::array<char, 2 * most_digits> digits;
+    bare(name, {digits.data(), static_cast<std::size_t>(put(digits.data()) - digits.data())});
+  }
+  /// Where the value goes, of which up to `most` octets follow.
+  char* key(AccessFormat::Name name, std::size_t most) {
+    const Key& key = keys[name];
+    char* const at = out_.room(key.text.size() + most);
+    std::memcpy(at, key.text.data(), key.text.size());  // all of its room: one copy of a known size
+    return at + key.length;
   }
 
-  std::string& out_;
+  LineText& out_;
   const Treatments& treatments_;
   std::string_view hash_key_;
-  bool first_ = true;
 };
 
 std::string_view protocol(const http::RequestHead& request, const RequestFacts& facts) {
@@ -192,8 +234,8 @@ void write_tls(JsonLine& line, const RequestFacts& facts) {
   using F = AccessFormat;
   if (facts.tls == nullptr) return line.bare(F::tls, "null");
   if (!line.open(F::tls)) return;
-  line.text(F::tls_version, facts.tls->version);
-  line.text(F::tls_cipher, facts.tls->cipher);
+  line.plain(F::tls_version, facts.tls->version);
+  line.plain(F::tls_cipher, facts.tls->cipher);
   line.text(F::tls_sni, facts.tls->sni);
   line.text(F::tls_alpn, facts.tls->alpn);
   line.bare(F::tls_resumed, facts.tls->resumed ? "true" : "false");
@@ -218,22 +260,22 @@ void write_backend(JsonLine& line, const RequestFacts& facts) {
   line.close();
 }
 
-void write_json(std::string& out, const http::RequestHead& request, const RequestFacts& facts,
+void write_json(LineText& out, const http::RequestHead& request, const RequestFacts& facts,
                 Steady ended, const Treatments& treatments, std::string_view hash_key) {
   using F = AccessFormat;
   JsonLine line(out, treatments, hash_key);
   DateRoom date;
-  line.text(F::ts, rfc3339(facts.began_wall, date));
+  line.plain(F::ts, rfc3339(facts.began_wall, date));
   line.text(F::id, facts.id);
   AddressRoom room;
-  line.text(F::client_ip, address_text(facts.client_ip, room));
-  line.text(F::peer, address_text(facts.peer, room));
+  line.plain(F::client_ip, address_text(facts.client_ip, room));
+  line.plain(F::peer, address_text(facts.peer, room));
   line.text(F::method, request.method);
-  line.text(F::scheme, facts.scheme());
+  line.plain(F::scheme, facts.scheme());
   line.text(F::host, request.host);
   line.text(F::path, facts.asked ? facts.asked->path : request.path);
   line.text(F::query, facts.asked ? facts.asked->query : request.query);
-  line.text(F::proto, protocol(request, facts));
+  line.plain(F::proto, protocol(request, facts));
   line.number(F::status, facts.status);
   line.number(F::bytes_in, facts.bytes_in);
   line.number(F::bytes_out, facts.bytes_out);
@@ -245,8 +287,8 @@ void write_json(std::string& out, const http::RequestHead& request, const Reques
   line.text(F::user_agent, facts.user_agent);
   line.text(F::referer, facts.referer);
   line.text(F::error, facts.error);
-  line.close();
-  out += '\n';
+  line.end();
+  out.append('\n');
 }
 
 /// `21/Nov/2026:01:40:00 +0000`
@@ -266,44 +308,45 @@ std::string clf_time(Wall when) {
 /// The combined format has no objects to nest and no fields to leave out: "-" stands for those.
 class CombinedLine {
  public:
-  CombinedLine(std::string& out, const Treatments& treatments, std::string_view hash_key)
+  CombinedLine(LineText& out, const Treatments& treatments, std::string_view hash_key)
       : out_(out), treatments_(treatments), hash_key_(hash_key) {}
 
   void value(AccessFormat::Name name, std::string_view text) {
     switch (treatments_[name]) {
       case Treatment::drop:
-        out_ += '-';
+        out_.append('-');
         break;
       case Treatment::redact:
-        out_ += "<redacted>";
+        out_.append("<redacted>");
         break;
       case Treatment::hash:
-        out_ += hex(std::string_view(tls::hmac_sha256(hash_key_, text)).substr(0, hash_octets));
+        out_.append(hash_of(hash_key_, text));
         break;
       case Treatment::plain:
         escaped(text.empty() ? "-" : text.substr(0, longest_value));
         break;
     }
   }
-  void bare(std::string_view text) { out_ += text; }
+  void bare(std::string_view text) { out_.append(text); }
 
  private:
   void escaped(std::string_view text) {
     for (const char c : text) {
       if (c >= 0x20 && c < 0x7F && c != '"' && c != '\\') {
-        out_ += c;
+        out_.append(c);
       } else {
-        out_.append("\\x").append(hex(std::string_view(&c, 1)));
+        out_.append("\\x");
+        out_.append(hex(std::string_view(&c, 1)));
       }
     }
   }
 
-  std::string& out_;
+  LineText& out_;
   const Treatments& treatments_;
   std::string_view hash_key_;
 };
 
-void write_combined(std::string& out, const http::RequestHead& request, const RequestFacts& facts,
+void write_combined(LineText& out, const http::RequestHead& request, const RequestFacts& facts,
                     const Treatments& treatments, std::string_view hash_key) {
   using F = AccessFormat;
   CombinedLine line(out, treatments, hash_key);
@@ -344,8 +387,8 @@ void AccessFormat::treat(const std::vector<std::string>& fields, Treatment treat
   }
 }
 
-void AccessFormat::write(std::string& out, const http::RequestHead& request,
-                         const RequestFacts& facts, Steady ended, std::string_view hash_key) const {
+void AccessFormat::write(LineText& out, const http::RequestHead& request, const RequestFacts& facts,
+                         Steady ended, std::string_view hash_key) const {
   if (kind_ == Kind::json) return write_json(out, request, facts, ended, treatment_, hash_key);
   write_combined(out, request, facts, treatment_, hash_key);
 }

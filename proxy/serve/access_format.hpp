@@ -8,6 +8,7 @@
 
 #include "config/model.hpp"
 #include "core/http/message.hpp"
+#include "proxy/serve/line_text.hpp"
 #include "proxy/serve/request_facts.hpp"
 
 namespace gatehouse::serve {
@@ -21,7 +22,7 @@ class AccessFormat {
   /// Appends the line of one finished exchange, newline included: always one valid JSON object, or
   /// one line in the combined format of Apache and nginx. Octets from outside are escaped and cut
   /// short. `hash_key` is what fields under `hash` are keyed with.
-  void write(std::string& out, const http::RequestHead& request, const RequestFacts& facts,
+  void write(LineText& out, const http::RequestHead& request, const RequestFacts& facts,
              Steady ended, std::string_view hash_key) const;
 
   /// Every field that access_fields may name.

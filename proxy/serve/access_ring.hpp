@@ -6,6 +6,8 @@
 #include <string>
 #include <string_view>
 
+#include "proxy/serve/line_text.hpp"
+
 namespace gatehouse::serve {
 
 /// Finished lines, end to end, on their way from the workers to the writer: one ring a worker, one
@@ -26,12 +28,12 @@ class AccessRing {
   bool take(std::string& out);
   const std::string& hash_key() const { return hash_key_; }
   /// Worker only: the line being written.
-  std::string& line() { return line_; }
+  LineText& line() { return line_; }
 
  private:
   std::shared_ptr<Bell> bell_;
   std::string hash_key_;
-  std::string line_;
+  LineText line_;
   std::size_t size_;  // a power of two
   std::unique_ptr<char[]> octets_;
   alignas(64) std::atomic<std::size_t> read_{0};  // octets ever, as below

@@ -145,10 +145,10 @@ void Transaction::log_line(const http::RequestHead& request) {
   if (!worker_.access || (facts_.route && !facts_.route->settings.access_log)) return;
   const Steady now = worker_.clock.steady();
   facts_.began_wall = worker_.clock.wall() - (now - facts_.began);
-  std::string& line = worker_.access->line();
+  LineText& line = worker_.access->line();
   line.clear();
   facts_.snapshot->access_format().write(line, request, facts_, now, worker_.access->hash_key());
-  if (!worker_.access->put(line)) ++worker_.counters.log_lines_dropped;
+  if (!worker_.access->put(line.view())) ++worker_.counters.log_lines_dropped;
 }
 
 void Transaction::refused(const http::Refusal& refusal, http::Version version) {

@@ -60,9 +60,9 @@ struct Sample {
   }
 
   std::string line(const config::Log& log = {}) const {
-    std::string out;
+    serve::LineText out;
     AccessFormat(log).write(out, request, facts, facts.began + 250ms, "key");
-    return out;
+    return std::string(out.view());
   }
   json parsed(const config::Log& log = {}) const { return json::parse(line(log)); }
 
@@ -161,6 +161,25 @@ TEST_CASE("whatever a client sends, a line is one valid JSON object") {
   }
 }
 
+TEST_CASE("whatever needs escaping is found, wherever it stands") {
+  Sample sample;
+  for (const char harm : {'"', '\\', '\n', '\x1F', '\x7F', '\xC3'}) {
+    for (std::size_t size = 1; size <= 20; ++size) {
+      for (std::size_t at = 0; at < size; ++at) {
+        std::string value(size, 'a');
+        value[at] = harm;
+        if (at + 1 < size) value[at + 1] = '!';  // one above, which a borrow would reach
+        sample.facts.user_agent = value;
+        const json line = json::parse(sample.line());
+        const auto seen = line["user_agent"].get<std::string>();
+        CHECK(seen.substr(0, at) == value.substr(0, at));
+        CHECK(seen.substr(seen.size() - (size - at - 1)) == value.substr(at + 1));
+        if (harm == '"' || harm == '\\' || harm == '\n') CHECK(seen == value);
+      }
+    }
+  }
+}
+
 TEST_CASE("fields are left out, blanked or hashed as configured") {
   config::Log log;
   log.access_fields.drop = {"referer", "tls.sni", "backend"};
@@ -179,9 +198,9 @@ TEST_CASE("fields are left out, blanked or hashed as configured") {
   CHECK(hashed.find_first_not_of("0123456789abcdef") == std::string::npos);
   SUBCASE("equal values have equal hashes, others do not, and the key decides") {
     CHECK(sample.parsed(log)["client_ip"] == hashed);
-    std::string other_key;
-    AccessFormat(log).write(other_key, sample.request, sample.facts, sample.facts.began, "k2");
-    CHECK(json::parse(other_key)["client_ip"] != hashed);
+    serve::LineText other;
+    AccessFormat(log).write(other, sample.request, sample.facts, sample.facts.began, "k2");
+    CHECK(json::parse(other.view())["client_ip"] != hashed);
     sample.facts.client_ip = asio::ip::make_address("192.0.2.8");
     CHECK(sample.parsed(log)["client_ip"] != hashed);
   }
