@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "core/base/short_turns.hpp"
+
 namespace gatehouse {
 
 void give_way() {
@@ -12,6 +14,7 @@ void give_way() {
   constexpr int last = 19;
   const int now = ::getpriority(PRIO_PROCESS, 0);
   ::setpriority(PRIO_PROCESS, 0, std::min(now + steps, last));  // never refused: it goes down
+  take_short_turns();
 }
 
 }  // namespace gatehouse
