@@ -10,6 +10,7 @@
 #include "core/base/letterbox.hpp"
 #include "core/base/log.hpp"
 #include "core/base/recycling.hpp"
+#include "core/base/patient_locks.hpp"
 #include "core/base/short_turns.hpp"
 #include "core/net/readiness.hpp"
 #include "proxy/serve/backend/pools.hpp"
@@ -25,6 +26,7 @@ void run(Worker& worker) {
   const std::string name = "worker-" + std::to_string(worker.index);
   ::pthread_setname_np(::pthread_self(), name.c_str());
   take_short_turns();
+  use_patient_locks();
   const RecyclingThread recycling;
   for (;;) {
     try {
