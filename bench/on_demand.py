@@ -5,6 +5,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+from peers import Floor
 from row import Row
 
 ABLE = ("gatehouse", "before", "caddy")  # who obtains certificates in a handshake
@@ -70,3 +71,26 @@ def on_demand(bench):
                     tail.errors[name] = tail.errors.get(name, 0) + failed + failed_beside
             bench.stop([peer])
     yield from (first, burst, tail)
+    if "gatehouse" in burst.figures.peers():
+        yield floor_of_tail(bench, round(1000 / burst.figures.median("gatehouse")))
+
+
+def floor_of_tail(bench, rate):
+    """A program that forwards and shakes hands, and does nothing for any certificate: one handshake
+    a name is the least that a burst of names brings with it."""
+    row = Row("k", f"the same of the floor, beside {rate} handshakes a second and nothing else", "ms", None)
+    floor = bench.floor(Floor)
+    floor.start(bench.backend.port, [bench.scene.certificate("localhost")])
+    url = f"https://localhost:{floor.https}/1k"
+    seconds = 2 if bench.scale < 1 else 3
+    for _ in range(bench.rounds):
+        calm, failed = bench.scene.latencies(url, seconds, 500, "--h1")
+        done = bench.scene.busy_with_handshakes(floor.https, rate, seconds + 3)
+        beside, failed_beside = bench.scene.latencies(url, seconds, 500, "--h1")
+        if done() < rate * seconds:
+            raise RuntimeError("fewer handshakes than wanted stood beside the latencies")
+        row.figures.add("calm", calm[len(calm) * 99 // 100])
+        row.figures.add("floor", beside[len(beside) * 99 // 100])
+        row.errors["floor"] = row.errors.get("floor", 0) + failed + failed_beside
+    bench.stop([floor])
+    return row

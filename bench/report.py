@@ -14,14 +14,19 @@ def cell(row, peer):
     return text
 
 
+def whose(row):
+    """Ours, or the floor's where a row tells of that alone."""
+    return "gatehouse" if "gatehouse" in row.figures.by_peer else "floor"
+
+
 def ratio(row):
     """Ours to the best of the others: the median of the rounds and their spread."""
     others = [peer for peer in row.figures.peers() if peer not in ("gatehouse", "before", "floor", "uring")] or \
         [peer for peer in row.figures.peers() if peer == "before"]
-    if "gatehouse" not in row.figures.by_peer or not others:
+    if whose(row) not in row.figures.by_peer or not others:
         return "–"
     best = min(others, key=row.figures.median)
-    all_ratios = row.figures.ratios("gatehouse", best)
+    all_ratios = row.figures.ratios(whose(row), best)
     text = f"{statistics.median(all_ratios):.2f}"
     if len(all_ratios) > 1:
         text += f" ({min(all_ratios):.2f}–{max(all_ratios):.2f})"
@@ -56,8 +61,9 @@ def markdown(told, rows):
     if alone:
         lines += ["", "Gatehouse alone, beside itself:", "", "| | scenario | unit | this | beside | ratio |", "|---" * 6 + "|"]
         for row in alone:
-            beside = "; ".join(f"{p}: {cell(row, p)}" for p in row.figures.peers() if p != "gatehouse") or "–"
-            lines.append(f"| {row.key} | {row.title} | {row.unit} | {cell(row, 'gatehouse')} | {beside} | {ratio(row)} |")
+            this = whose(row)
+            beside = "; ".join(f"{p}: {cell(row, p)}" for p in row.figures.peers() if p != this) or "–"
+            lines.append(f"| {row.key} | {row.title} | {row.unit} | {cell(row, this)} | {beside} | {ratio(row)} |")
     latencies = [row for row in rows if row.latency]
     if latencies:
         lines += ["", "p50 / p99 at 2,000 requests a second, in ms:", "", f"| scenario | {' | '.join(peers)} |",

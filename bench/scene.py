@@ -141,3 +141,11 @@ class Scene(contextlib.ExitStack):
     def tls_clients(self, *words, timeout=300):
         text = run(pinned(LOAD_CPU, [self.tools["tls_clients"], *map(str, words)]), timeout, self.load_environment)
         return json.loads(text)
+
+    def busy_with_handshakes(self, port, rate, seconds):
+        """So many a second, beside what else is done; call it for how many there were."""
+        argv = [self.tools["tls_clients"], "paced", str(port), "localhost", str(seconds), "2", str(rate)]
+        client = subprocess.Popen(pinned(LOAD_CPU, argv), stdout=subprocess.PIPE, text=True,
+                                  env={**os.environ, **self.load_environment})
+        self.callback(client.kill)
+        return lambda: json.loads(client.communicate(timeout=seconds + 60)[0])["done"]

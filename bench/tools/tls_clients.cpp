@@ -3,6 +3,7 @@
 //   tls_clients full    PORT SNI SECONDS THREADS    full TLS 1.3 handshakes, one after the other
 //   tls_clients resumed PORT SNI SECONDS THREADS    the same with a session ticket each
 //   tls_clients spread  PORT PATTERN SECONDS THREADS NAMES   full ones; "%" in PATTERN is a number
+//   tls_clients paced   PORT SNI SECONDS THREADS RATE    full ones, so many a second
 //   tls_clients hold    PORT SNI COUNT              opens them, a request each; "ready"; holds them
 //                                                   until its input ends
 // Prints one JSON object. It blocks in threads on purpose: only the server is measured.
@@ -38,6 +39,7 @@ struct Options {
   long amount = 0;  // seconds, or connections to hold
   int threads = 1;
   long names = 1;
+  long rate = 0;  // handshakes a second of all threads together; 0: as many as there can be
 };
 
 class Connection {
@@ -118,7 +120,12 @@ void shake_hands(SSL_CTX* context, const Options& options, unsigned seed,
     if (first.good() && first.ask(options.name)) session = first.session();
   }
   std::minstd_rand random(seed);
+  auto due = std::chrono::steady_clock::now();
   while (std::chrono::steady_clock::now() < until) {
+    if (options.rate > 0) {
+      due += std::chrono::microseconds(1'000'000L * options.threads / options.rate);
+      std::this_thread::sleep_until(due);
+    }
     const std::string name = numbered(options.name, static_cast<long>(random()) % options.names);
     const Connection connection(context, options, name, session.get());
     const bool as_wanted = connection.good() && connection.resumed() == (options.mode == "resumed");
@@ -158,7 +165,8 @@ int hold(SSL_CTX* context, const Options& options) {
 int main(int argc, char** argv) {
   if (argc < 5) {
     std::fprintf(stderr,
-                 "usage: tls_clients full|resumed|spread|hold PORT SNI AMOUNT [THREADS [NAMES]]\n");
+                 "usage: tls_clients full|resumed|spread|paced|hold PORT SNI AMOUNT [THREADS "
+                 "[NAMES or RATE]]\n");
     return 2;
   }
   Options options;
@@ -167,7 +175,9 @@ int main(int argc, char** argv) {
   options.name = argv[3];
   options.amount = std::strtol(argv[4], nullptr, 10);
   if (argc > 5) options.threads = static_cast<int>(std::strtol(argv[5], nullptr, 10));
-  if (argc > 6) options.names = std::strtol(argv[6], nullptr, 10);
+  if (argc > 6) {
+    (options.mode == "paced" ? options.rate : options.names) = std::strtol(argv[6], nullptr, 10);
+  }
   const Context context(SSL_CTX_new(TLS_client_method()), SSL_CTX_free);
   // Nobody is authenticated here: the certificates are the benchmark's own.
   SSL_CTX_set_verify(context.get(), SSL_VERIFY_NONE, nullptr);
