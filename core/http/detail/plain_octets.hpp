@@ -43,6 +43,7 @@ inline std::size_t plain_prefix(std::string_view bytes) {
   return at;
 }
 
+// Apart, because it is rare.
 [[gnu::noinline]] inline std::size_t past_tab(std::string_view bytes, std::size_t at) {
   return at + 1 + plain_prefix(bytes.substr(at + 1));
 }
@@ -50,9 +51,7 @@ inline std::size_t plain_prefix(std::string_view bytes) {
 /// The same where a tab is none: as far as a line's text may go.
 inline std::size_t text_prefix(std::string_view bytes) {
   std::size_t at = plain_prefix(bytes);
-  while (at < bytes.size() && bytes[at] == '\t') [[unlikely]] {
-      at = past_tab(bytes, at);
-    }
+  while (at < bytes.size() && bytes[at] == '\t') at = past_tab(bytes, at);
   return at;
 }
 
