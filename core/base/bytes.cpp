@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <cstring>
 
+#include "core/base/eight_octets.hpp"
+
 namespace gatehouse {
 namespace {
 
@@ -12,6 +14,15 @@ constexpr std::string_view url_alphabet =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 constexpr std::string_view standard_alphabet =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+constexpr auto hex_of = [] {
+  constexpr std::string_view digits = "0123456789abcdef";
+  std::array<std::array<char, 2>, 256> texts{};
+  for (std::size_t octet = 0; octet < texts.size(); ++octet) {
+    texts[octet] = {digits[octet >> 4], digits[octet & 15]};
+  }
+  return texts;
+}();
 
 std::string encode(std::string_view octets, std::string_view alphabet) {
   std::string out;
@@ -73,15 +84,16 @@ Result<std::string> from_base64_lenient(std::string_view text) {
   });
 }
 
-std::string hex(std::string_view octets) {
-  constexpr char digits[] = "0123456789abcdef";
-  std::string out;
-  out.reserve(octets.size() * 2);
+void write_hex(std::string_view octets, char* to) {
   for (const char c : octets) {
-    const auto byte = static_cast<unsigned char>(c);
-    out += digits[byte >> 4];
-    out += digits[byte & 15];
+    std::memcpy(to, hex_of[static_cast<unsigned char>(c)].data(), 2);
+    to += 2;
   }
+}
+
+std::string hex(std::string_view octets) {
+  std::string out(octets.size() * 2, '\0');
+  write_hex(octets, out.data());
   return out;
 }
 
@@ -118,28 +130,18 @@ std::string to_lower(std::string_view text) {
 
 namespace {
 
-/// Eight octets at once, each as to_lower() makes it: a letter's bits 7 tell where it stands.
-std::uint64_t to_lower(std::uint64_t octets) {
-  constexpr std::uint64_t each = 0x0101010101010101;
-  const std::uint64_t low = octets & each * 0x7f;
-  const std::uint64_t from_a = low + each * (0x80 - 'A');
-  const std::uint64_t behind_z = low + each * (0x7f - 'Z');
-  const std::uint64_t capital = (from_a ^ behind_z) & ~octets & each * 0x80;
-  return octets | capital >> 2;
-}
-
-std::uint64_t eight_at(const char* at) {
-  std::uint64_t out = 0;
-  std::memcpy(&out, at, sizeof out);
-  return out;
+/// Eight octets, each as to_lower() makes it.
+std::uint64_t lower_eight_at(const char* at) {
+  const std::uint64_t octets = eight_octets::at(at);
+  return octets | eight_octets::capitals(octets) >> 2;
 }
 
 }  // namespace
 
 bool same_letters(std::string_view a, std::string_view b) {
-  constexpr std::size_t step = sizeof(std::uint64_t);
+  constexpr std::size_t step = eight_octets::count;
   const auto same = [&](std::size_t at) {
-    return to_lower(eight_at(a.data() + at)) == to_lower(eight_at(b.data() + at));
+    return lower_eight_at(a.data() + at) == lower_eight_at(b.data() + at);
   };
   if (a.size() >= step) {
     const std::size_t last = a.size() - step;

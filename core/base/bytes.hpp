@@ -17,6 +17,8 @@ std::string base64(std::string_view octets);
 /// Reads standard or URL alphabet, with or without padding: what people paste.
 Result<std::string> from_base64_lenient(std::string_view text);
 std::string hex(std::string_view octets);
+/// The same to where twice as many octets have room.
+void write_hex(std::string_view octets, char* to);
 Result<std::string> from_hex(std::string_view text);
 /// The value of a hex digit in either case; -1: it is none.
 int hex_digit(char c);

@@ -11,6 +11,7 @@
 #include "core/base/address_text.hpp"
 #include "core/base/bytes.hpp"
 #include "core/base/copy_short.hpp"
+#include "core/base/eight_octets.hpp"
 #include "core/base/log.hpp"
 #include "core/base/time_format.hpp"
 #include "core/tls/digest.hpp"
@@ -86,23 +87,16 @@ constexpr std::array<Key, AccessFormat::names> keys = [] {
 
 /// Whether it stands in a JSON string as it is: visible ASCII and spaces, no quote, no backslash.
 bool harmless(std::string_view text) {
-  constexpr std::uint64_t each = 0x0101010101010101U;
-  constexpr std::size_t step = sizeof(std::uint64_t);
-  // The top bit of an octet that is zero; one above such an octet may be taken for another.
-  const auto zero = [](std::uint64_t eight) { return (eight - each) & ~eight; };
-  const auto harm = [&](std::uint64_t eight) {
-    const std::uint64_t control = (eight - each * 0x20) & ~eight;
-    return (eight | control | zero(eight ^ each * 0x7F) | zero(eight ^ each * '"') |
-            zero(eight ^ each * '\\')) &
-           each * 0x80;
+  namespace eight = eight_octets;
+  const auto harm = [](std::uint64_t octets) {
+    return (octets & eight::all_of(0x80)) | eight::control(octets) | eight::equal(octets, '"') |
+           eight::equal(octets, '\\');
   };
   std::uint64_t found = 0;
-  for (; text.size() >= step; text.remove_prefix(step)) {
-    std::uint64_t eight = 0;
-    std::memcpy(&eight, text.data(), step);
-    found |= harm(eight);
+  for (; text.size() >= eight::count; text.remove_prefix(eight::count)) {
+    found |= harm(eight::at(text.data()));
   }
-  std::uint64_t rest = each * ' ';
+  std::uint64_t rest = eight::all_of(' ');
   copy_short(reinterpret_cast<char*>(&rest), text);
   return (found | harm(rest)) == 0;
 }

@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <array>
-#include <cstring>
 #include <exception>
 
+#include "core/base/bytes.hpp"
 #include "proxy/serve/access_ring.hpp"
 #include "proxy/serve/detail/transaction.hpp"
 #include "proxy/serve/forwarded_fields.hpp"
@@ -16,15 +16,6 @@
 
 namespace gatehouse::serve::detail {
 namespace {
-
-constexpr auto hex_of_octets = [] {
-  constexpr std::string_view digits = "0123456789abcdef";
-  std::array<std::array<char, 2>, 256> texts{};
-  for (std::size_t octet = 0; octet < texts.size(); ++octet) {
-    texts[octet] = {digits[octet >> 4], digits[octet & 15]};
-  }
-  return texts;
-}();
 
 bool visible(std::string_view text) {
   return std::all_of(text.begin(), text.end(), [](char c) { return c > 0x20 && c < 0x7F; });
@@ -100,12 +91,10 @@ void Transaction::begin_request(const http::RequestHead& request, const Snapshot
 }
 
 void Transaction::write_id() {
-  for (std::size_t half = 0; half < id_.size(); half += 16) {
-    std::uint64_t bits = worker_.random();
-    for (std::size_t i = 0; i < 16; i += 2, bits >>= 8) {
-      std::memcpy(&id_[half + i], hex_of_octets[bits & 0xFF].data(), 2);
-    }
-  }
+  std::array<std::uint64_t, 2> bits{};
+  static_assert(sizeof bits * 2 == std::tuple_size_v<decltype(id_)>);
+  for (std::uint64_t& half : bits) half = worker_.random();
+  write_hex({reinterpret_cast<const char*>(bits.data()), sizeof bits}, id_.data());
 }
 
 awaitable<void> Transaction::send(http::ServerExchange& exchange, const Admission& admission) {
