@@ -7,6 +7,20 @@
 #include "core/base/copy_short.hpp"
 
 namespace gatehouse::http {
+namespace {
+
+class NumberText {
+ public:
+  NumberText(std::uint64_t value, int base)
+      : end_(std::to_chars(digits_.data(), digits_.data() + digits_.size(), value, base).ptr) {}
+  std::string_view view() const { return {digits_.data(), end_}; }
+
+ private:
+  std::array<char, 20> digits_;
+  const char* end_;
+};
+
+}  // namespace
 
 void InputBuffer::unpin() {
   floor_ = 0;
@@ -115,9 +129,11 @@ void OutputBuffer::append_field(std::string_view name, std::string_view value) {
 }
 
 void OutputBuffer::append_number(std::uint64_t value, int base) {
-  std::array<char, 24> digits{};
-  const auto [end, ec] = std::to_chars(digits.data(), digits.data() + digits.size(), value, base);
-  append({digits.data(), static_cast<std::size_t>(end - digits.data())});
+  append(NumberText(value, base).view());
+}
+
+void OutputBuffer::append_length(std::uint64_t bytes) {
+  append_field("Content-Length", NumberText(bytes, 10).view());
 }
 
 std::string_view OutputBuffer::view() const {

@@ -59,6 +59,8 @@ class OutputBuffer {
   void append_number(std::uint64_t value, int base);
   /// `name: value` and the line end.
   void append_field(std::string_view name, std::string_view value);
+  /// Content-Length.
+  void append_length(std::uint64_t bytes);
   bool empty() const { return size_ == 0 && large_.empty(); }
   /// What fits without leaving the block.
   std::size_t room() const { return large_.empty() ? pool_.block_bytes() - size_ : 0; }

@@ -64,19 +64,19 @@ void H1ClientConnection::write_head(const RequestHead& head) {
   out.append_all({head.method, " ", head.path, mark, head.query,
                   " HTTP/1.1\r\nHost: ", head.authority, "\r\n"});
   for (const Field& line : head.fields) {
-    if (!is_written_by_us(line.name)) append_field(out, line.name, line.value);
+    if (!is_written_by_us(line.name)) out.append_field(line.name, line.value);
   }
   if (writer_.framing() == MessageWriter::Framing::chunked) {
-    append_field(out, "Transfer-Encoding", "chunked");
+    out.append_field("Transfer-Encoding", "chunked");
   } else if (head.length.kind == BodyLength::Kind::counted || announces_absence(head.method)) {
-    append_length(out, head.length.bytes);
+    out.append_length(head.length.bytes);
   }
   if (head.websocket) {
-    append_field(out, "Upgrade", "websocket");
-    append_field(out, "Connection", "Upgrade");
+    out.append_field("Upgrade", "websocket");
+    out.append_field("Connection", "Upgrade");
   } else if (head.accepts_trailers) {
-    append_field(out, "TE", "trailers");
-    append_field(out, "Connection", "TE");
+    out.append_field("TE", "trailers");
+    out.append_field("Connection", "TE");
   }
   out.append("\r\n");
 }

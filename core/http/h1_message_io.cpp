@@ -1,8 +1,6 @@
 #include "core/http/h1_message_io.hpp"
 
 #include <algorithm>
-#include <array>
-#include <charconv>
 
 #include "core/http/header_rules.hpp"
 
@@ -202,16 +200,6 @@ awaitable<Result<BodyPiece>> MessageReader::await_body(Want want) {
 
 // --- writing ------------------------------------------------------------------------------------
 
-void append_field(OutputBuffer& out, std::string_view name, std::string_view value) {
-  out.append_field(name, value);
-}
-
-void append_length(OutputBuffer& out, std::uint64_t bytes) {
-  std::array<char, 20> digits;
-  const auto [end, ec] = std::to_chars(digits.begin(), digits.end(), bytes);
-  append_field(out, "Content-Length", {digits.begin(), end});
-}
-
 void MessageWriter::begin_body(Framing framing, std::uint64_t bytes) {
   framing_ = framing;
   left_ = bytes;
@@ -326,7 +314,7 @@ Started<void> MessageWriter::end(const Fields* trailers) {
   }
   out_.append("0\r\n");
   for (const Field& line : *trailers) {
-    if (!is_forbidden_trailer(line.name)) append_field(out_, line.name, line.value);
+    if (!is_forbidden_trailer(line.name)) out_.append_field(line.name, line.value);
   }
   out_.append("\r\n");
   Rest rest{.bytes = {}, .last = End::last, .ended = true};

@@ -153,9 +153,4 @@ class MessageWriter {
   std::uint64_t written_ = 0;
 };
 
-/// Writes `name: value` and the line end.
-void append_field(OutputBuffer& out, std::string_view name, std::string_view value);
-/// Content-Length.
-void append_length(OutputBuffer& out, std::uint64_t bytes);
-
 }  // namespace gatehouse::http

@@ -246,13 +246,13 @@ awaitable<Error> H1ServerConnection::turn_away(Refusal refusal) {
       std::to_string(refusal_.status) + " " + std::string(reason_phrase(refusal_.status)) + "\n";
   write_status_line(refusal_.status, {});
   OutputBuffer& out = writer_.out();
-  append_field(out, "Date", worker_.date.now());
+  out.append_field("Date", worker_.date.now());
   if (refusal_.status == 405)
-    append_field(out, "Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
-  append_field(out, "Content-Type", "text/plain; charset=utf-8");
-  append_field(out, "Cache-Control", "no-store");
-  append_field(out, "Content-Length", std::to_string(body.size()));
-  append_field(out, "Connection", "close");
+    out.append_field("Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
+  out.append_field("Content-Type", "text/plain; charset=utf-8");
+  out.append_field("Cache-Control", "no-store");
+  out.append_field("Content-Length", std::to_string(body.size()));
+  out.append_field("Connection", "close");
   out.append("\r\n");
   if (!head_only) out.append(body);
   auto sent = co_await writer_.flush().whole();

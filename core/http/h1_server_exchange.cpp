@@ -118,22 +118,22 @@ void H1ServerConnection::write_head(const ResponseHead& head) {
   for (const Field& line : head.fields) {
     if (is_written_by_us(line.name)) continue;
     dated = dated || equal_ignoring_case(line.name, "date");
-    append_field(out, line.name, line.value);
+    out.append_field(line.name, line.value);
   }
-  if (!dated) append_field(out, "Date", worker_.date.now());
+  if (!dated) out.append_field("Date", worker_.date.now());
   const bool counted = head.length.kind == BodyLength::Kind::counted;
   const bool silent = head_.method == "HEAD" || head.status == 304;
   if (writer_.framing() == MessageWriter::Framing::chunked) {
-    append_field(out, "Transfer-Encoding", "chunked");
+    out.append_field("Transfer-Encoding", "chunked");
   } else if (counted
                  ? head.status != 204
                  : head.length.kind == BodyLength::Kind::none && !silent && head.status != 204) {
-    append_length(out, head.length.bytes);
+    out.append_length(head.length.bytes);
   }
   if (!keep_alive_) {
-    append_field(out, "Connection", "close");
+    out.append_field("Connection", "close");
   } else if (head_.version == Version::http10) {
-    append_field(out, "Connection", "keep-alive");
+    out.append_field("Connection", "keep-alive");
   }
   out.append("\r\n");
 }
@@ -144,7 +144,7 @@ awaitable<Result<void>> H1ServerConnection::send_informational(const ResponseHea
   if (head.status == 100) continue_wanted_ = false;
   write_status_line(head.status, head.reason);
   for (const Field& line : head.fields) {
-    if (!is_written_by_us(line.name)) append_field(writer_.out(), line.name, line.value);
+    if (!is_written_by_us(line.name)) writer_.out().append_field(line.name, line.value);
   }
   writer_.out().append("\r\n");
   co_return co_await writer_.flush().whole();
@@ -211,10 +211,10 @@ awaitable<Result<ServerExchange::Raw>> H1ServerConnection::upgrade(const Respons
   write_status_line(101, {});
   for (const Field& line : head.fields) {
     const bool ours = is_written_by_us(line.name) || equal_ignoring_case(line.name, "upgrade");
-    if (!ours) append_field(writer_.out(), line.name, line.value);
+    if (!ours) writer_.out().append_field(line.name, line.value);
   }
-  append_field(writer_.out(), "Upgrade", "websocket");
-  append_field(writer_.out(), "Connection", "Upgrade");
+  writer_.out().append_field("Upgrade", "websocket");
+  writer_.out().append_field("Connection", "Upgrade");
   writer_.out().append("\r\n");
   auto sent = co_await writer_.flush().whole();
   if (!sent) co_return sent.error();
