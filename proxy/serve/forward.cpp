@@ -28,9 +28,10 @@ bool has_body(const http::RequestHead& request) {
 
 awaitable<void> Journey::run(Worker& worker, http::ServerExchange& client, RequestFacts& facts,
                              std::shared_ptr<backend::Backend> backend) {
-  Journey self(worker, client, facts, std::move(backend));
-  for (;;) {
-    auto answered = co_await self.attempt();
+  Steady now = worker.clock.steady();
+  Journey self(worker, client, facts, std::move(backend), now);
+  for (;; now = worker.clock.steady()) {
+    auto answered = co_await self.attempt(now);
     if (answered) co_return;
     const Remedy what = remedy(self.describe(answered.error()));
     if (self.pool_ && (what.counts || what.server_failed)) {
@@ -45,13 +46,11 @@ awaitable<void> Journey::run(Worker& worker, http::ServerExchange& client, Reque
   }
 }
 
-awaitable<Result<void>> Journey::attempt() {
+awaitable<Result<void>> Journey::attempt(Steady now) {
   progress_ = Progress::connecting;
   nothing_written_ = true;
   answer_ = 0;
   std::optional<Lease> held;
-  Steady now = worker_.clock.steady();  // once an attempt, but where it waits
-  if (began_ == Steady()) began_ = now;
   if (std::exchange(dial_same_, false)) {
     ++facts_.attempts;
     // After a stale one only a new one to the same server will do: others in its pool are as old.

@@ -95,7 +95,8 @@ std::string_view port_text(std::uint16_t port, std::array<char, 5>& room) {
 std::string_view received_by_us(http::Version version) {
   static constexpr std::array<std::string_view, 3> texts = {"1.0 gatehouse", "1.1 gatehouse",
                                                             "2.0 gatehouse"};
-  static_assert(texts[0].ends_with(via_name));
+  static_assert(std::all_of(texts.begin(), texts.end(),
+                            [](std::string_view text) { return text.ends_with(via_name); }));
   return texts[static_cast<std::size_t>(version)];
 }
 

@@ -37,7 +37,7 @@ struct RequestFacts : ConnectionFacts {
   asio::ip::address client_ip;  // `peer`, or what trusted proxies say about it
   bool peer_trusted = false;    // `peer` is one of trusted_proxies
   Steady began;
-  Wall began_wall;
+  Wall began_wall;                     // set for a line of the access log only
   bool cleaned = false;                // clean_request() was here
   const Snapshot* snapshot = nullptr;  // held by the connection until the request is logged
   const Site* site = nullptr;          // null: no site for the host

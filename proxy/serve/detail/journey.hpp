@@ -17,7 +17,7 @@ class ClientWatch;
 class Journey {
  public:
   Journey(Worker& worker, http::ServerExchange& client, RequestFacts& facts,
-          std::shared_ptr<backend::Backend> backend)
+          std::shared_ptr<backend::Backend> backend, Steady now)
       : worker_(worker),
         client_(client),
         request_(client.request()),
@@ -25,7 +25,8 @@ class Journey {
         backend_(std::move(backend)),
         plan_(backend_->plan()),
         passage_(*backend_),
-        retries_left_(plan_->retries) {}
+        retries_left_(plan_->retries),
+        began_(now) {}
 
   /// Makes one and carries it to its end.
   static awaitable<void> run(Worker& worker, http::ServerExchange& client, RequestFacts& facts,
@@ -33,7 +34,8 @@ class Journey {
 
  private:
   // The attempts.
-  awaitable<Result<void>> attempt();
+  /// The clock is asked again only after it waited.
+  awaitable<Result<void>> attempt(Steady now);
   std::optional<backend::Lease> idle_lease(backend::Choice choice);
   awaitable<Result<backend::Lease>> lease(backend::Choice::Kind kind);
   awaitable<Result<backend::Lease>> dial();
@@ -87,7 +89,7 @@ class Journey {
   bool reused_ = false;
   bool nothing_written_ = true;
   int answer_ = 0;  // of a server, dropped because retry_on names it
-  Steady began_{};
+  const Steady began_;
 
   ClientWatch* watch_ = nullptr;  // of the attempt under way
   http::BodyPiece piece_;         // of the request, the latest; valid until the next is read
