@@ -47,7 +47,7 @@ void parse_request(benchmark::State& state, std::string_view head) {
   http::RequestHead request;
   for (auto _ : state) {
     request.fields.clear();
-    benchmark::DoNotOptimize(http::parse_request_head(head, http::Scheme::https, request));
+    benchmark::DoNotOptimize(http::parse_request_head({head}, http::Scheme::https, request));
   }
 }
 BENCHMARK_CAPTURE(parse_request, small, small_request);
@@ -57,14 +57,14 @@ void parse_answer(benchmark::State& state) {
   http::ResponseHead head;
   for (auto _ : state) {
     head.fields.clear();
-    benchmark::DoNotOptimize(http::parse_response_head(answer, {}, Side::server, head));
+    benchmark::DoNotOptimize(http::parse_response_head({answer}, {}, Side::server, head));
   }
 }
 BENCHMARK(parse_answer);
 
 void rewrite_request(benchmark::State& state, std::string_view head) {
   http::RequestHead request;
-  http::parse_request_head(head, http::Scheme::https, request);
+  http::parse_request_head({head}, http::Scheme::https, request);
   const std::vector<http::Field> lines(request.fields.begin(), request.fields.end());
   serve::Hop hop;
   hop.peer = hop.client_ip = asio::ip::make_address("203.0.113.7");

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <cstring>
 
+#include "core/base/copy_short.hpp"
 #include "core/base/eight_octets.hpp"
 
 namespace gatehouse {
@@ -130,10 +131,15 @@ std::string to_lower(std::string_view text) {
 
 namespace {
 
-/// Eight octets, each as to_lower() makes it.
-std::uint64_t lower_eight_at(const char* at) {
-  const std::uint64_t octets = eight_octets::at(at);
+/// Each as to_lower() makes it.
+std::uint64_t lower_eight(std::uint64_t octets) {
   return octets | eight_octets::capitals(octets) >> 2;
+}
+/// The same of fewer than eight, and zeros behind them.
+std::uint64_t lower_few(std::string_view text) {
+  std::uint64_t octets = 0;
+  copy_short(reinterpret_cast<char*>(&octets), text);
+  return lower_eight(octets);
 }
 
 }  // namespace
@@ -141,7 +147,8 @@ std::uint64_t lower_eight_at(const char* at) {
 bool same_letters(std::string_view a, std::string_view b) {
   constexpr std::size_t step = eight_octets::count;
   const auto same = [&](std::size_t at) {
-    return lower_eight_at(a.data() + at) == lower_eight_at(b.data() + at);
+    return lower_eight(eight_octets::at(a.data() + at)) ==
+           lower_eight(eight_octets::at(b.data() + at));
   };
   if (a.size() >= step) {
     const std::size_t last = a.size() - step;
@@ -150,8 +157,7 @@ bool same_letters(std::string_view a, std::string_view b) {
     }
     return same(last);
   }
-  return std::equal(a.begin(), a.end(), b.begin(),
-                    [](char x, char y) { return to_lower(x) == to_lower(y); });
+  return lower_few(a) == lower_few(b);
 }
 
 }  // namespace gatehouse

@@ -15,9 +15,15 @@ namespace gatehouse::http {
 /// What the connection knows and a head is held against.
 enum class Scheme : std::uint8_t { any, http, https };
 
-/// `head`: from the scanner's begin() to its end(). Fills `into`, whose views point into `head`.
-/// `into.fields` must be empty. The refusal's connection cannot be kept.
-Refusal parse_request_head(std::string_view head, Scheme scheme, RequestHead& into);
+/// `bytes`: from the scanner's begin() to its end(), or what split_whole_head() has found.
+struct HeadText {
+  std::string_view bytes;
+  bool split = false;  // its lines are among the fields already
+};
+
+/// Fills `into`, whose views point into `head`. `into.fields` must be empty but for the lines that
+/// are split. The refusal's connection cannot be kept.
+Refusal parse_request_head(HeadText head, Scheme scheme, RequestHead& into);
 
 /// What an answer is an answer to: decides whether it has a body and whether 101 is allowed.
 struct Asked {
@@ -26,8 +32,8 @@ struct Asked {
 };
 
 /// Errors: Fault::bad_message. For answers to HEAD and for 304, `length` tells what the fields say;
-/// `has_body()` whether bytes follow.
-Result<void> parse_response_head(std::string_view head, Asked asked, Side side, ResponseHead& into);
+/// `has_body()` whether bytes follow. `into.fields` as above.
+Result<void> parse_response_head(HeadText head, Asked asked, Side side, ResponseHead& into);
 
 /// True when an answer with that status to that request is followed by a body (RFC 9112 §6.3).
 bool has_body(Asked asked, int status);

@@ -64,7 +64,7 @@ void H1ClientConnection::write_head(const RequestHead& head) {
   out.append_all({head.method, " ", head.path, mark, head.query,
                   " HTTP/1.1\r\nHost: ", head.authority, "\r\n"});
   for (const Field& line : head.fields) {
-    if (!is_written_by_us(line.name)) out.append_field(line.name, line.value);
+    if (!written_by_us.has(line.which)) out.append_field(line.name, line.value);
   }
   if (writer_.framing() == MessageWriter::Framing::chunked) {
     out.append_field("Transfer-Encoding", "chunked");
@@ -109,7 +109,7 @@ awaitable<Result<void>> H1ClientConnection::send_trailers(const Fields& trailers
 
 std::optional<Result<void>> H1ClientConnection::try_head(Want& want) {
   for (;;) {
-    switch (reader_.scan_head()) {
+    switch (reader_.scan_head(head_.fields)) {
       case HeadScanner::State::complete:
         return Result<void>();
       case HeadScanner::State::refused:
@@ -140,6 +140,7 @@ std::optional<Result<void>> H1ClientConnection::try_head(Want& want) {
 
 Started<ResponseHead*> H1ClientConnection::start_read_head() {
   reader_.next_head();
+  head_.fields.clear();
   Want want = Want::read;
   const auto there = try_head(want);
   if (!there) return await_head(want);
@@ -161,7 +162,6 @@ awaitable<Result<ResponseHead*>> H1ClientConnection::await_head(Want want) {
 }
 
 Result<ResponseHead*> H1ClientConnection::take_head() {
-  head_.fields.clear();
   const auto parsed = parse_response_head(reader_.take_head(), asked_, stream_->side(), head_);
   if (!parsed) {
     failed_ = true;

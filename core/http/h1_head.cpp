@@ -76,13 +76,14 @@ Opinion second_opinion(HeadKind kind, std::string_view head) {
 
 Framing take_framing(Fields& fields) {
   Framing out;
+  if (!fields.may_have({FieldName::content_length, FieldName::transfer_encoding})) return out;
   fields.remove_if([&](const Field& line) {
-    if (equal_ignoring_case(line.name, "content-length")) {
+    if (line.which == FieldName::content_length) {
       ++out.length_lines;
       out.bad_length = !parse_length(line.value, out.length) || out.length_lines > 1;
       return true;
     }
-    if (!equal_ignoring_case(line.name, "transfer-encoding")) return false;
+    if (line.which != FieldName::transfer_encoding) return false;
     ++out.coding_lines;
     read_codings(line.value, out);
     return true;

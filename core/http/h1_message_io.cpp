@@ -47,10 +47,20 @@ void Pace::settle(net::Stream& stream, Want want) {
 
 // --- reading ------------------------------------------------------------------------------------
 
-std::string_view MessageReader::take_head() {
-  const std::string_view head =
-      input_.unread().substr(scanner_.begin(), scanner_.end() - scanner_.begin());
-  input_.pin(scanner_.end());
+HeadScanner::State MessageReader::scan_head(Fields& lines) {
+  if (!scanner_.begun()) {
+    whole_ = split_whole_head(input_.unread(), limits_, lines);
+    if (whole_ > 0) return HeadScanner::State::complete;
+  }
+  return scanner_.scan(input_.unread());
+}
+
+HeadText MessageReader::take_head() {
+  const std::size_t begin = whole_ > 0 ? 0 : scanner_.begin();
+  const std::size_t end = whole_ > 0 ? whole_ : scanner_.end();
+  const HeadText head{input_.unread().substr(begin, end - begin), whole_ > 0};
+  input_.pin(end);
+  whole_ = 0;
   scanner_.reset();
   return head;
 }

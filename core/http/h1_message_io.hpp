@@ -8,8 +8,8 @@
 #include "core/base/clock.hpp"
 #include "core/base/started.hpp"
 #include "core/http/chunked.hpp"
+#include "core/http/h1.hpp"
 #include "core/http/h1_buffers.hpp"
-#include "core/http/h1_scan.hpp"
 #include "core/http/message.hpp"
 #include "core/net/stream.hpp"
 
@@ -55,11 +55,12 @@ class MessageReader {
         scanner_(limits),
         chunks_(limits) {}
 
-  /// Looks at what is there. Never waits.
-  HeadScanner::State scan_head() { return scanner_.scan(input_.unread()); }
+  /// Looks at what is there. Never waits. `lines` is empty, and stays so unless the head is there
+  /// and split.
+  HeadScanner::State scan_head(Fields& lines);
   const HeadScanner& scanner() const { return scanner_; }
   /// The complete head found by scan_head(); it stays in place until end_message().
-  std::string_view take_head();
+  HeadText take_head();
   /// Forgets the head that was taken, without ending the message: another head follows (1xx).
   void next_head();
 
@@ -97,6 +98,7 @@ class MessageReader {
   Pace pace_;
   HeadLimits limits_;
   HeadScanner scanner_;
+  std::size_t whole_ = 0;  // a head of this size is there and split
   State state_ = State::finished;
   BodyLength length_;
   std::uint64_t left_ = 0;  // of a counted body

@@ -143,7 +143,7 @@ Refusal take_host(RequestHead& head) {
   std::size_t lines = 0;
   std::string_view value;
   head.fields.remove_if([&](const Field& line) {
-    if (!equal_ignoring_case(line.name, "host")) return false;
+    if (line.which != FieldName::host) return false;
     ++lines;
     value = line.value;
     return true;
@@ -167,10 +167,10 @@ Refusal take_host(RequestHead& head) {
 /// RFC 9110 §10.1.1. Obscure values have made two ends disagree about who sends next.
 Refusal read_expect(RequestHead& head) {
   head.expects_continue = false;
-  if (head.version == Version::http10) return {};
+  if (head.version == Version::http10 || !head.fields.may_have({FieldName::expect})) return {};
   std::size_t lines = 0;
   for (const Field& line : head.fields) {
-    if (!equal_ignoring_case(line.name, "expect")) continue;
+    if (line.which != FieldName::expect) continue;
     if (++lines > 1 || !equal_ignoring_case(line.value, "100-continue")) {
       return refuse(417, "expect", line.value);
     }
@@ -190,8 +190,8 @@ bool is_websocket_version(std::string_view text) {
 Refusal read_upgrade(RequestHead& head) {
   head.websocket = false;
   if (head.version != Version::http11 || head.method != "GET") return {};
-  if (!list_has(head.fields, "upgrade", "websocket")) return {};
-  if (!list_has(head.fields, "connection", "upgrade")) return {};
+  if (!list_has(head.fields, FieldName::upgrade, "websocket")) return {};
+  if (!list_has(head.fields, FieldName::connection, "upgrade")) return {};
   const auto key = head.fields.find("sec-websocket-key");
   const auto version = head.fields.find("sec-websocket-version");
   if (!key || !is_websocket_key(*key) || head.fields.count("sec-websocket-key") != 1) return {};
@@ -204,14 +204,17 @@ Refusal read_upgrade(RequestHead& head) {
 
 }  // namespace
 
-Refusal parse_request_head(std::string_view head, Scheme scheme, RequestHead& into) {
+Refusal parse_request_head(HeadText text, Scheme scheme, RequestHead& into) {
+  const std::string_view head = text.bytes;
   // HTTP/2 without TLS is not spoken on this connection.
   if (head == h2_preface_head) return refuse(505, "h2_preface");
   const std::size_t line_end = head.find("\r\n");
   if (line_end == std::string_view::npos) return refuse(400, "request_line");
   if (auto refusal = parse_request_line(head.substr(0, line_end), scheme, into)) return refusal;
   const bool origin_form = into.path.starts_with('/') && into.authority.empty();
-  if (auto refusal = split_fields(head.substr(line_end + 2), into.fields)) return refusal;
+  if (!text.split) {
+    if (auto refusal = split_fields(head.substr(line_end + 2), into.fields)) return refusal;
+  }
   if (auto refusal = take_host(into)) return refusal;
   if (auto refusal = decide_request_length(into)) return refusal;
   const bool chunked = into.length.kind == BodyLength::Kind::streamed;
@@ -223,7 +226,7 @@ Refusal parse_request_head(std::string_view head, Scheme scheme, RequestHead& in
     }
   }
   if (auto refusal = read_expect(into)) return refusal;
-  into.accepts_trailers = list_has(into.fields, "te", "trailers");
+  into.accepts_trailers = list_has(into.fields, FieldName::te, "trailers");
   return read_upgrade(into);
 }
 

@@ -60,15 +60,17 @@ Result<void> decide_response_length(Asked asked, Side side, const detail::Framin
 
 }  // namespace
 
-Result<void> parse_response_head(std::string_view head, Asked asked, Side side,
-                                 ResponseHead& into) {
+Result<void> parse_response_head(HeadText text, Asked asked, Side side, ResponseHead& into) {
+  const std::string_view head = text.bytes;
   const std::size_t line_end = head.find("\r\n");
   const std::string_view line = head.substr(0, line_end);
   if (line_end == std::string_view::npos || !parse_status_line(line, into)) {
     return bad(side, "invalid status line", line);
   }
-  if (auto refusal = split_fields(head.substr(line_end + 2), into.fields)) {
-    return bad(side, refusal.reason, refusal.detail);
+  if (!text.split) {
+    if (auto refusal = split_fields(head.substr(line_end + 2), into.fields)) {
+      return bad(side, refusal.reason, refusal.detail);
+    }
   }
   const detail::Framing framing = detail::take_framing(into.fields);
   auto length = decide_response_length(asked, side, framing, into);
@@ -79,8 +81,8 @@ Result<void> parse_response_head(std::string_view head, Asked asked, Side side,
   }
   into.websocket = false;
   if (into.status == 101) {
-    into.websocket = asked.websocket && list_has(into.fields, "upgrade", "websocket") &&
-                     list_has(into.fields, "connection", "upgrade");
+    into.websocket = asked.websocket && list_has(into.fields, FieldName::upgrade, "websocket") &&
+                     list_has(into.fields, FieldName::connection, "upgrade");
     if (!into.websocket) return bad(side, "switching protocols unasked");
   }
   return Result<void>();
@@ -92,8 +94,8 @@ bool has_body(Asked asked, int status) {
 
 bool persists(Version version, const Fields& fields) {
   // RFC 9112 §9.3: close wins over keep-alive.
-  if (list_has(fields, "connection", "close")) return false;
-  return version != Version::http10 || list_has(fields, "connection", "keep-alive");
+  if (list_has(fields, FieldName::connection, "close")) return false;
+  return version != Version::http10 || list_has(fields, FieldName::connection, "keep-alive");
 }
 
 }  // namespace gatehouse::http

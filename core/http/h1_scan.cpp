@@ -12,11 +12,36 @@ namespace {
 constexpr std::size_t most_empty_lines = 4;
 constexpr std::string_view line_end = "\r\n";
 
+/// A line that folds the one before, or one without a name. A start line may be neither, too.
+bool begins_badly(char first) { return first == ' ' || first == '\t' || first == ':'; }
+
 /// The first of the lines is at fault.
 Refusal refuse_line(std::string_view lines, std::string_view reason) {
   const std::size_t end = lines.find(line_end);
   if (end == std::string_view::npos) return {400, "unended_line", {}};
   return refuse(400, reason, lines.substr(0, end));
+}
+
+enum class Line : std::uint8_t { field, bad_name, bad_value };
+
+/// Moves the first line from `lines` to `into`; a bad one stays.
+[[gnu::always_inline]] inline Line take_line(std::string_view& lines, Fields& into) {
+  const char* const begin = lines.data();
+  const char* const end = begin + lines.size();
+  const auto blank = [](char c) { return c == ' ' || c == '\t'; };
+  const char* const colon = begin + token_prefix(lines);
+  // RFC 9112 §5.1: whitespace before the colon has been used to smuggle, so it is no token here.
+  if (colon == begin || colon == end || *colon != ':') return Line::bad_name;
+  const char* value = colon + 1;
+  while (value != end && blank(*value)) ++value;
+  const char* const behind = value + detail::text_prefix({value, end});
+  if (!std::string_view(behind, end).starts_with(line_end)) return Line::bad_value;
+  const char* value_end = behind;
+  while (value_end != value && blank(value_end[-1])) --value_end;
+  const std::string_view name(begin, colon);
+  into.add({name, {value, value_end}, field_name(name)});
+  lines.remove_prefix(static_cast<std::size_t>(behind - begin) + line_end.size());
+  return Line::field;
 }
 
 }  // namespace
@@ -88,18 +113,37 @@ HeadScanner::State HeadScanner::line_ended(std::size_t length) {
 
 Refusal split_fields(std::string_view lines, Fields& into) {
   while (!lines.empty() && !lines.starts_with(line_end)) {
-    const std::size_t name = token_prefix(lines);
-    // RFC 9112 §5.1: whitespace before the colon has been used to smuggle, so it is no token here.
-    if (name == 0 || name == lines.size() || lines[name] != ':') {
-      return refuse_line(lines, "field_name");
+    switch (take_line(lines, into)) {
+      case Line::field:
+        break;
+      case Line::bad_name:
+        return refuse_line(lines, "field_name");
+      case Line::bad_value:
+        return refuse_line(lines, "field_value");
     }
-    const std::string_view rest = lines.substr(name + 1);
-    const std::size_t end = detail::text_prefix(rest);
-    if (!rest.substr(end).starts_with(line_end)) return refuse_line(lines, "field_value");
-    into.add(lines.substr(0, name), trim(rest.substr(0, end)));
-    lines = rest.substr(end + line_end.size());
   }
   return {};
+}
+
+std::size_t split_whole_head(std::string_view bytes, const HeadLimits& limits, Fields& into) {
+  const std::size_t start_line = detail::text_prefix(bytes);
+  if (start_line == 0 || start_line > limits.start_line_bytes ||
+      !bytes.substr(start_line).starts_with(line_end) || begins_badly(bytes.front())) {
+    return 0;
+  }
+  std::string_view lines = bytes.substr(start_line + line_end.size());
+  while (!lines.starts_with(line_end)) {
+    if (take_line(lines, into) != Line::field || into.size() > limits.header_count) {
+      into.clear();
+      return 0;
+    }
+  }
+  const std::size_t without_end = bytes.size() - lines.size();
+  if (without_end > limits.header_bytes) {
+    into.clear();
+    return 0;
+  }
+  return without_end + line_end.size();
 }
 
 }  // namespace gatehouse::http

@@ -35,12 +35,14 @@ class HeadScanner {
   enum class Part : std::uint8_t { head, trailers };
   enum class State : std::uint8_t { more, complete, refused };
 
-  explicit HeadScanner(HeadLimits limits = {}, Part part = Part::head)
+  explicit HeadScanner(const HeadLimits& limits = {}, Part part = Part::head)
       : limits_(limits), part_(part) {}
 
   /// `bytes`: everything since the last reset(), old and new.
   State scan(std::string_view bytes);
   void reset();
+  /// False: it has seen nothing since the last reset().
+  bool begun() const { return at_ > 0 || refusal_; }
 
   /// Where the start line begins: past leading empty lines (RFC 9112 §2.2).
   std::size_t begin() const { return begin_; }
@@ -70,5 +72,10 @@ class HeadScanner {
 /// let pass into names and values: views into `lines`. Refuses names that are no tokens, whitespace
 /// around them, and control octets (RFC 9112 §5.1).
 Refusal split_fields(std::string_view lines, Fields& into);
+
+/// The way of most heads, which are there as a whole and fine: the end is found while the lines are
+/// split, each octet is looked at once. Returns the size of the head at the front of `bytes`. 0: it
+/// is not all there, or a HeadScanner has something to say about it; `into` is as it was, empty.
+std::size_t split_whole_head(std::string_view bytes, const HeadLimits& limits, Fields& into);
 
 }  // namespace gatehouse::http

@@ -39,8 +39,8 @@ awaitable<Result<ServerExchange*>> H1ServerConnection::next() {
     }
   }
   state_ = State::idle;
+  head_.fields.clear();
   if (reader_.unread().empty()) {
-    head_.fields.clear();
     expect_request();
     while (!stream_.pending()) {
       auto ready = co_await stream_.wait(Want::read);
@@ -60,7 +60,7 @@ awaitable<Result<ServerExchange*>> H1ServerConnection::next() {
   state_ = State::reading_head;
   idle_until_ = Steady::max();
   head_.method = {};
-  if (reader_.scan_head() != HeadScanner::State::complete) {
+  if (reader_.scan_head(head_.fields) != HeadScanner::State::complete) {
     const Result<bool> there = co_await await_head();
     if (!there) co_return there.error();
     if (!*there) co_return nullptr;
@@ -130,7 +130,7 @@ awaitable<Result<H1ServerConnection::Came>> H1ServerConnection::more_bytes() {
 awaitable<Result<bool>> H1ServerConnection::await_head() {
   stream_.deadline(Want::read, worker_.clock.steady() + settings_.request_header);
   for (;;) {
-    const HeadScanner::State seen = reader_.scan_head();
+    const HeadScanner::State seen = reader_.scan_head(head_.fields);
     if (seen == HeadScanner::State::complete) co_return true;
     if (seen == HeadScanner::State::refused) {
       Refusal refusal = reader_.scanner().refusal();
@@ -164,7 +164,6 @@ bool H1ServerConnection::begins_as_h2() {
 }
 
 void H1ServerConnection::reset_exchange() {
-  head_.fields.clear();
   head_sent_ = false;
   bytes_in_ = 0;
   bytes_out_ = 0;

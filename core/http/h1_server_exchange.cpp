@@ -114,13 +114,10 @@ void H1ServerConnection::choose_framing(const ResponseHead& head) {
 void H1ServerConnection::write_head(const ResponseHead& head) {
   write_status_line(head.status, head.reason);
   OutputBuffer& out = writer_.out();
-  bool dated = false;
   for (const Field& line : head.fields) {
-    if (is_written_by_us(line.name)) continue;
-    dated = dated || equal_ignoring_case(line.name, "date");
-    out.append_field(line.name, line.value);
+    if (!written_by_us.has(line.which)) out.append_field(line.name, line.value);
   }
-  if (!dated) out.append_field("Date", worker_.date.now());
+  if (!head.fields.find(FieldName::date)) out.append_field("Date", worker_.date.now());
   const bool counted = head.length.kind == BodyLength::Kind::counted;
   const bool silent = head_.method == "HEAD" || head.status == 304;
   if (writer_.framing() == MessageWriter::Framing::chunked) {
@@ -144,7 +141,7 @@ awaitable<Result<void>> H1ServerConnection::send_informational(const ResponseHea
   if (head.status == 100) continue_wanted_ = false;
   write_status_line(head.status, head.reason);
   for (const Field& line : head.fields) {
-    if (!is_written_by_us(line.name)) writer_.out().append_field(line.name, line.value);
+    if (!written_by_us.has(line.which)) writer_.out().append_field(line.name, line.value);
   }
   writer_.out().append("\r\n");
   co_return co_await writer_.flush().whole();
@@ -210,7 +207,7 @@ awaitable<Result<ServerExchange::Raw>> H1ServerConnection::upgrade(const Respons
   upgraded_ = true;
   write_status_line(101, {});
   for (const Field& line : head.fields) {
-    const bool ours = is_written_by_us(line.name) || equal_ignoring_case(line.name, "upgrade");
+    const bool ours = written_by_us.has(line.which) || line.which == FieldName::upgrade;
     if (!ours) writer_.out().append_field(line.name, line.value);
   }
   writer_.out().append_field("Upgrade", "websocket");

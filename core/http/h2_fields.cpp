@@ -119,7 +119,7 @@ Refusal H2Block::body_length(End end, BodyLength& into) {
   std::uint64_t bytes = 0;
   bool bad = false;
   into_->remove_if([&](const Field& line) {
-    if (line.name != "content-length") return false;
+    if (line.which != FieldName::content_length) return false;
     bad = !parse_length(line.value, bytes) || ++lines > 1;
     return true;
   });
@@ -157,7 +157,7 @@ Refusal H2Block::request(Scheme scheme_of_connection, End end, std::string_view 
   if (end == End::last && into.length.bytes > 0) return refuse(400, "content_length");
   if (auto refusal = judge_expect(into)) return refusal;
   into.expects_continue = into.expects_continue && into.length.expected();
-  into.accepts_trailers = list_has(into.fields, "te", "trailers");
+  into.accepts_trailers = list_has(into.fields, FieldName::te, "trailers");
   into.websocket = connect;
   if (connect) {
     if (end == End::last || into.length.kind == BodyLength::Kind::counted) {

@@ -5,6 +5,14 @@
 #include "core/http/header_rules.hpp"
 
 namespace gatehouse::http {
+namespace {
+
+/// RFC 9113 §8.2.2, and what is written here.
+constexpr FieldNames never_sent =
+    written_by_us |
+    FieldNames{FieldName::upgrade, FieldName::keep_alive, FieldName::proxy_connection};
+
+}  // namespace
 
 void H2Lines::status(int code) {
   lines_.clear();
@@ -14,10 +22,7 @@ void H2Lines::status(int code) {
 
 void H2Lines::add_fields(const Fields& fields) {
   for (const Field& line : fields) {
-    const bool never = is_written_by_us(line.name) || equal_ignoring_case(line.name, "upgrade") ||
-                       equal_ignoring_case(line.name, "keep-alive") ||
-                       equal_ignoring_case(line.name, "proxy-connection");
-    if (!never) lines_.push_back(line);
+    if (!never_sent.has(line.which)) lines_.push_back(line);
   }
 }
 
@@ -30,7 +35,7 @@ void H2Lines::add_length(std::uint64_t bytes) {
 std::span<const Field> H2Lines::response(const ResponseHead& head, std::string_view date) {
   status(head.status);
   add_fields(head.fields);
-  if (!date.empty() && !head.fields.find("date")) lines_.push_back({"date", date});
+  if (!date.empty() && !head.fields.find(FieldName::date)) lines_.push_back({"date", date});
   if (head.status != 204 && head.length.kind == BodyLength::Kind::counted) {
     add_length(head.length.bytes);
   }
@@ -49,7 +54,7 @@ std::span<const Field> H2Lines::accepted(const ResponseHead& head, std::string_v
   std::erase_if(lines_, [](const Field& line) {
     return equal_ignoring_case(line.name, "sec-websocket-accept");
   });
-  if (!head.fields.find("date")) lines_.push_back({"date", date});
+  if (!head.fields.find(FieldName::date)) lines_.push_back({"date", date});
   return lines_;
 }
 
@@ -63,10 +68,7 @@ std::span<const Field> H2Lines::request(const RequestHead& head, std::string_vie
   lines_.push_back({":authority", head.authority});
   lines_.push_back({":path", target_});
   for (const Field& line : head.fields) {
-    const bool never = is_written_by_us(line.name) || equal_ignoring_case(line.name, "te") ||
-                       equal_ignoring_case(line.name, "upgrade") ||
-                       equal_ignoring_case(line.name, "keep-alive") ||
-                       equal_ignoring_case(line.name, "proxy-connection") ||
+    const bool never = never_sent.has(line.which) || line.which == FieldName::te ||
                        (head.websocket && equal_ignoring_case(line.name, "sec-websocket-key"));
     if (!never) lines_.push_back(line);
   }

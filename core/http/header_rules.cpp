@@ -70,8 +70,14 @@ bool starts_with(Name name, Name lower_case_prefix) {
          equal_ignoring_case(name.substr(0, lower_case_prefix.size()), lower_case_prefix);
 }
 
-constexpr auto hop_by_hop = names({"connection", "keep-alive", "proxy-connection", "te", "trailer",
-                                   "transfer-encoding", "upgrade", "http2-settings"});
+constexpr FieldNames hop_by_hop = {FieldName::connection,       FieldName::keep_alive,
+                                   FieldName::proxy_connection, FieldName::te,
+                                   FieldName::trailer,          FieldName::transfer_encoding,
+                                   FieldName::upgrade,          FieldName::http2_settings};
+constexpr FieldNames hop_by_hop_in_requests =
+    hop_by_hop | FieldNames{FieldName::proxy_authorization, FieldName::expect};
+constexpr FieldNames hop_by_hop_in_responses =
+    hop_by_hop | FieldNames{FieldName::proxy_authenticate, FieldName::proxy_authentication_info};
 
 // What a Connection option may not delete.
 constexpr auto end_to_end = names({"host",
@@ -98,8 +104,6 @@ constexpr auto end_to_end = names({"host",
                                    "sec-websocket-accept",
                                    "origin",
                                    "strict-transport-security"});
-
-constexpr auto spoofable = names({"proxy", "client-cert", "client-cert-chain", "x-client-verify"});
 
 constexpr auto never_in_trailers = names({"transfer-encoding",
                                           "content-length",
@@ -160,28 +164,42 @@ constexpr auto imitated =
     names({"content-length", "content-type", "transfer-encoding", "authorization",
            "proxy-authorization", "cookie", "host", "proxy", "early-data", "x-request-id"});
 
+// What an octet is in a host name, and its lower case: 0 where it cannot stand in one.
+constexpr char host_letter =
+    0x40;  // of each letter and '_', and of nothing else that may stand there
+constexpr auto host_octets = [] {
+  std::array<char, 256> set{};
+  for (unsigned char c = '0'; c <= '9'; ++c) set[c] = static_cast<char>(c);
+  for (unsigned char c = 'a'; c <= 'z'; ++c) set[c] = static_cast<char>(c);
+  for (unsigned char c = 'A'; c <= 'Z'; ++c) set[c] = static_cast<char>(c + 0x20);
+  for (const unsigned char c : {'-', '_', '.'}) set[c] = static_cast<char>(c);
+  return set;
+}();
+
 /// Plain names take this road: lower-cased into `host` in one pass. False: needs the full check
 /// (IP literals, odd labels), which may still accept it.
 bool take_plain_host(std::string_view text, std::string& host) {
   if (text.empty() || text.size() > 253) return false;
   host.resize(text.size());
-  std::size_t label = 0;
-  bool last_label_has_letter = false;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const char c = to_lower(text[i]);
-    host[i] = c;
+  char* to = host.data();
+  const char* label = to;
+  char in_label = 0;  // the bits of all octets in it
+  char before = '.';
+  for (const char octet : text) {
+    const char c = host_octets[static_cast<unsigned char>(octet)];
+    if (c == 0) return false;
     if (c == '.') {
-      if (label == 0 || host[i - 1] == '-') return false;
-      label = 0;
-      last_label_has_letter = false;
-      continue;
+      if (before == '.' || before == '-' || to - label > 63) return false;
+      label = to + 1;
+      in_label = 0;
+    } else if (c == '-' && before == '.') {
+      return false;
+    } else {
+      in_label = static_cast<char>(in_label | c);
     }
-    const bool letter = (c >= 'a' && c <= 'z') || c == '_';
-    if (!letter && !(c >= '0' && c <= '9') && (c != '-' || label == 0)) return false;
-    if (++label > 63) return false;
-    last_label_has_letter = last_label_has_letter || letter;
+    *to++ = before = c;
   }
-  return last_label_has_letter && text.back() != '-';
+  return (in_label & host_letter) != 0 && before != '-' && to - label <= 63;
 }
 
 bool parse_port(std::string_view digits, std::uint16_t& port) {
@@ -194,6 +212,13 @@ bool parse_port(std::string_view digits, std::uint16_t& port) {
   if (value == 0 || value > 65535) return false;
   port = static_cast<std::uint16_t>(value);
   return true;
+}
+
+bool has_member(std::string_view list, std::string_view member) {
+  bool found = false;
+  for_each_member(
+      list, [&](std::string_view each) { found = found || equal_ignoring_case(each, member); });
+  return found;
 }
 
 }  // namespace
@@ -229,51 +254,40 @@ bool parse_authority(std::string_view text, std::string& host, std::uint16_t& po
 }
 
 bool list_has(const Fields& fields, std::string_view name, std::string_view member) {
-  bool found = false;
-  for (const Field& line : fields) {
-    if (!equal_ignoring_case(line.name, name)) continue;
-    for_each_member(line.value, [&](std::string_view each) {
-      found = found || equal_ignoring_case(each, member);
-    });
-  }
-  return found;
+  return std::any_of(fields.begin(), fields.end(), [&](const Field& line) {
+    return equal_ignoring_case(line.name, name) && has_member(line.value, member);
+  });
+}
+
+bool list_has(const Fields& fields, FieldName which, std::string_view member) {
+  if (!fields.may_have({which})) return false;
+  return std::any_of(fields.begin(), fields.end(), [&](const Field& line) {
+    return line.which == which && has_member(line.value, member);
+  });
 }
 
 void remove_hop_by_hop(Fields& fields, Direction direction) {
+  const FieldNames removed =
+      direction == Direction::request ? hop_by_hop_in_requests : hop_by_hop_in_responses;
+  if (!fields.may_have(removed)) return;
   // The options are read before anything is removed: RFC 9110 §7.6.1 counts all Connection lines.
   std::array<std::string_view, 16> options;
   std::size_t count = 0;
   for (const Field& line : fields) {
-    if (!equal_ignoring_case(line.name, "connection")) continue;
+    if (line.which != FieldName::connection) continue;
     for_each_member(line.value, [&](std::string_view option) {
-      const bool own = one_of(option, hop_by_hop) || equal_ignoring_case(option, "close");
-      if (own || one_of(option, end_to_end) || is_forwarded_family(option)) return;
-      if (is_spoofable(option) || count == options.size()) return;
+      const FieldName which = field_name(option);
+      const bool own = hop_by_hop.has(which) || equal_ignoring_case(option, "close");
+      if (own || one_of(option, end_to_end) || forwarded_family.has(which)) return;
+      if (spoofable.has(which) || count == options.size()) return;
       options[count++] = option;
     });
   }
-  const bool request = direction == Direction::request;
   fields.remove_if([&](const Field& line) {
-    if (one_of(line.name, hop_by_hop)) return true;
-    if (request && equal_ignoring_case(line.name, "proxy-authorization")) return true;
-    if (request && equal_ignoring_case(line.name, "expect")) return true;
-    if (!request && (equal_ignoring_case(line.name, "proxy-authenticate") ||
-                     equal_ignoring_case(line.name, "proxy-authentication-info"))) {
-      return true;
-    }
+    if (removed.has(line.which)) return true;
     return std::any_of(options.begin(), options.begin() + static_cast<std::ptrdiff_t>(count),
                        [&](Name option) { return equal_ignoring_case(option, line.name); });
   });
-}
-
-bool is_forwarded_family(std::string_view name) {
-  return equal_ignoring_case(name, "forwarded") || starts_with(name, "x-forwarded-") ||
-         equal_ignoring_case(name, "x-real-ip");
-}
-
-bool is_spoofable(std::string_view name) {
-  return one_of(name, spoofable) || starts_with(name, "x-client-cert") ||
-         starts_with(name, "x-accel-");
 }
 
 bool imitates_protected(std::string_view name) {
@@ -282,11 +296,11 @@ bool imitates_protected(std::string_view name) {
   std::transform(name.begin(), name.end(), folded.begin(),
                  [](char c) { return c == '_' ? '-' : c; });
   const std::string_view hyphens(folded.data(), name.size());
-  return is_forwarded_family(hyphens) || is_spoofable(hyphens) || one_of(hyphens, imitated);
+  return (forwarded_family | spoofable).has(field_name(hyphens)) || one_of(hyphens, imitated);
 }
 
 bool is_forbidden_trailer(std::string_view name) {
-  return one_of(name, never_in_trailers) || is_forwarded_family(name) || is_spoofable(name) ||
+  return one_of(name, never_in_trailers) || (forwarded_family | spoofable).has(field_name(name)) ||
          starts_with(name, "proxy-") || starts_with(name, "if-") || imitates_protected(name);
 }
 
@@ -300,21 +314,6 @@ std::optional<std::string_view> duplicated_singleton(const Fields& fields) {
     if (before && is_singleton(line->name)) return line->name;
   }
   return {};
-}
-
-bool is_written_by_us(std::string_view name) {
-  switch (name.size()) {
-    case 4:
-      return equal_ignoring_case(name, "host");
-    case 10:
-      return equal_ignoring_case(name, "connection");
-    case 14:
-      return equal_ignoring_case(name, "content-length");
-    case 17:
-      return equal_ignoring_case(name, "transfer-encoding");
-    default:
-      return false;
-  }
 }
 
 bool is_websocket_key(std::string_view key) {

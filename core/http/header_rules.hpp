@@ -47,6 +47,7 @@ void for_each_member(std::string_view list, See see) {
 }
 /// True when any line of that name has `member` in its list, ignoring case.
 bool list_has(const Fields& fields, std::string_view name, std::string_view member);
+bool list_has(const Fields& fields, FieldName which, std::string_view member);
 
 enum class Direction : std::uint8_t { request, response };
 
@@ -56,20 +57,22 @@ enum class Direction : std::uint8_t { request, response };
 /// able to delete those on their way. Call it before adding own fields.
 void remove_hop_by_hop(Fields& fields, Direction direction);
 
-/// Fields by which proxies tell about the client: Forwarded, X-Forwarded-*, X-Real-IP.
-bool is_forwarded_family(std::string_view name);
+/// Fields by which proxies tell about the client.
+constexpr FieldNames forwarded_family = {FieldName::forwarded, FieldName::x_forwarded,
+                                         FieldName::x_real_ip};
 /// Never accepted from a client: fields that only a proxy may set about it, and `Proxy` (httpoxy).
-bool is_spoofable(std::string_view name);
+constexpr FieldNames spoofable = {FieldName::proxy, FieldName::client_cert, FieldName::x_accel};
 /// A name that becomes a forwarding, framing or authentication field once a backend folds '_' and
-/// '-' together, as CGI does.
+/// '-' together, as CGI does. Only one that is FieldName::underscored can be.
 bool imitates_protected(std::string_view name);
 /// RFC 9110 §6.5.1: never meaningful, or dangerous, after the body.
 bool is_forbidden_trailer(std::string_view name);
 bool is_singleton(std::string_view name);
 /// The first name that may occur once only but occurs again.
 std::optional<std::string_view> duplicated_singleton(const Fields& fields);
-/// Content-Length, Transfer-Encoding, Connection, Host: written by whoever writes the head.
-bool is_written_by_us(std::string_view name);
+/// Written by whoever writes the head.
+constexpr FieldNames written_by_us = {FieldName::content_length, FieldName::transfer_encoding,
+                                      FieldName::connection, FieldName::host};
 
 /// RFC 6455 §4.1: base64 of 16 octets.
 bool is_websocket_key(std::string_view key);

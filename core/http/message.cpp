@@ -32,6 +32,14 @@ std::optional<std::string_view> Fields::find(std::string_view name) const {
   return {};
 }
 
+std::optional<std::string_view> Fields::find(FieldName which) const {
+  if (!may_have({which})) return {};
+  for (const Field& line : lines_) {
+    if (line.which == which) return line.value;
+  }
+  return {};
+}
+
 std::size_t Fields::count(std::string_view name) const {
   std::size_t found = 0;
   for (const Field& line : lines_) found += equal_ignoring_case(line.name, name) ? 1 : 0;
@@ -47,7 +55,10 @@ void Fields::set(std::string_view name, std::string_view value) {
   add(name, value);
 }
 
+void Fields::grow() { lines_.reserve(std::max(usual_lines, lines_.capacity() * 2)); }
+
 void Fields::clear() {
+  seen_ = {};
   lines_ = Lines();  // `= {}` would keep the memory
   slabs_ = Slabs();
 }

@@ -10,6 +10,7 @@
 
 #include "core/base/copy_short.hpp"
 #include "core/base/recycling.hpp"
+#include "core/http/field_name.hpp"
 
 namespace gatehouse::http {
 
@@ -20,8 +21,9 @@ std::string_view version_text(Version version);
 
 /// One field line. Views: the bytes belong to the message's buffer or to `Fields::keep`.
 struct Field {
-  std::string_view name;   // as received; compare ignoring case
-  std::string_view value;  // without surrounding whitespace
+  std::string_view name;               // as received; compare ignoring case
+  std::string_view value;              // without surrounding whitespace
+  FieldName which = FieldName::other;  // of `name`, once the line is in a Fields
 };
 
 /// The fields of one head, in order. Made once per connection and cleared between messages, so that
@@ -37,9 +39,12 @@ class Fields {
   Fields& operator=(Fields&&) noexcept = default;
 
   /// The caller keeps the bytes alive as long as the message.
-  void add(std::string_view name, std::string_view value) {
-    if (lines_.capacity() == 0) lines_.reserve(usual_lines);
-    lines_.push_back({name, value});
+  void add(std::string_view name, std::string_view value) { add({name, value, field_name(name)}); }
+  /// For who knows `which`.
+  void add(const Field& line) {
+    if (lines_.size() == lines_.capacity()) grow();
+    lines_.push_back(line);
+    seen_.add(line.which);
   }
   /// Copies both.
   void add_copy(std::string_view name, std::string_view value) { add(keep(name), keep(value)); }
@@ -47,6 +52,9 @@ class Fields {
   std::string_view keep(std::string_view bytes);
   /// The first value of that name, if any.
   std::optional<std::string_view> find(std::string_view name) const;
+  std::optional<std::string_view> find(FieldName which) const;
+  /// False: none of them is among the lines. True: one is, or was.
+  bool may_have(FieldNames names) const { return seen_.has_any(names); }
   std::size_t count(std::string_view name) const;
   std::size_t remove(std::string_view name);
   template <class Predicate>
@@ -90,8 +98,11 @@ class Fields {
     std::size_t size_;
   };
   using Slabs = std::vector<Slab, Recycling<Slab>>;
+  void grow();
+
   Lines lines_;
-  Slabs slabs_;  // filled one after the other; what is in one stays
+  FieldNames seen_;  // of the lines that are or were here
+  Slabs slabs_;      // filled one after the other; what is in one stays
 };
 
 /// How long a body is. Decided once, at head completion; framing fields are never forwarded.

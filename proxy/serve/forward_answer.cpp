@@ -20,11 +20,9 @@ namespace {
 /// front of it, and other places of service that are its own, not ours.
 void prepare_answer(http::Fields& fields) {
   http::remove_hop_by_hop(fields, http::Direction::response);
-  fields.remove_if([](const http::Field& line) {
-    constexpr std::string_view accel = "x-accel-";
-    return equal_ignoring_case(line.name, "Alt-Svc") ||
-           equal_ignoring_case(line.name.substr(0, accel.size()), accel);
-  });
+  constexpr http::FieldNames of_the_server = {http::FieldName::alt_svc, http::FieldName::x_accel};
+  if (!fields.may_have(of_the_server)) return;
+  fields.remove_if([&](const http::Field& line) { return of_the_server.has(line.which); });
 }
 
 }  // namespace

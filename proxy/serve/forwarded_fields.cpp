@@ -14,6 +14,7 @@ namespace gatehouse::serve {
 namespace {
 
 using boost::asio::ip::address;
+using http::FieldName;
 
 constexpr std::size_t most_hops = 20;
 constexpr std::size_t most_hop_bytes = 2048;
@@ -52,17 +53,10 @@ bool contained(std::span<const Cidr> blocks, const address& ip) {
   return std::any_of(blocks.begin(), blocks.end(), [&](const Cidr& b) { return b.contains(ip); });
 }
 
-bool starts_with(std::string_view name, std::string_view prefix) {
-  return name.size() >= prefix.size() && equal_ignoring_case(name.substr(0, prefix.size()), prefix);
-}
-
-bool spoofable(std::string_view name, bool peer_trusted) {
-  if (http::is_spoofable(name) || http::imitates_protected(name)) return true;
-  if (equal_ignoring_case(name, "X-Real-IP")) return true;
-  if (starts_with(name, "X-Client-Cert") || starts_with(name, "X-Accel-")) return true;
-  if (peer_trusted) return false;
-  return http::is_forwarded_family(name) || equal_ignoring_case(name, "X-Request-Id");
-}
+// What no client may tell, and what a trusted proxy may.
+constexpr http::FieldNames never_told = http::spoofable | http::FieldNames{FieldName::x_real_ip};
+constexpr http::FieldNames told_by_trusted =
+    http::forwarded_family | http::FieldNames{FieldName::x_request_id};
 
 std::string joined(const http::Fields& fields, std::string_view name) {
   std::string out;
@@ -79,12 +73,6 @@ void append_to_list(http::Fields& fields, std::string_view name, std::string_vie
   if (!list.empty()) list += ", ";
   list += value;
   fields.set(name, fields.keep(list));
-}
-
-/// Adds the field unless a trusted proxy already told it. What anybody else told is gone by now.
-void add_unless_told(http::Fields& fields, bool peer_trusted, std::string_view name,
-                     std::string_view value) {
-  if (!peer_trusted || !fields.find(name)) fields.add(name, value);
 }
 
 std::string_view port_text(std::uint16_t port, std::array<char, 5>& room) {
@@ -137,7 +125,12 @@ ClientAddress resolve_client(const http::Fields& fields, const address& peer,
 }
 
 void remove_spoofable(http::Fields& fields, bool peer_trusted) {
-  fields.remove_if([&](const http::Field& line) { return spoofable(line.name, peer_trusted); });
+  const http::FieldNames removed = peer_trusted ? never_told : never_told | told_by_trusted;
+  if (!fields.may_have(removed | http::FieldNames{FieldName::underscored})) return;
+  fields.remove_if([&](const http::Field& line) {
+    return removed.has(line.which) ||
+           (line.which == FieldName::underscored && http::imitates_protected(line.name));
+  });
 }
 
 void write_forwarded(http::Fields& fields, const Hop& hop) {
@@ -147,34 +140,36 @@ void write_forwarded(http::Fields& fields, const Hop& hop) {
     append_to_list(fields, "X-Forwarded-For", peer);
     if (fields.find("Forwarded")) append_to_list(fields, "Forwarded", forwarded_element(hop));
   } else {
-    fields.add("X-Forwarded-For", peer);
+    fields.add({"X-Forwarded-For", peer, FieldName::x_forwarded});
   }
-  add_unless_told(fields, hop.peer_trusted, "X-Forwarded-Proto", hop.scheme);
-  if (!hop.authority.empty()) {
-    add_unless_told(fields, hop.peer_trusted, "X-Forwarded-Host", hop.authority);
-  }
+  // Unless a trusted proxy already told it. What anybody else told is gone by now.
+  const auto tell = [&](std::string_view name, std::string_view value, FieldName which) {
+    if (!hop.peer_trusted || !fields.find(name)) fields.add({name, value, which});
+  };
+  tell("X-Forwarded-Proto", hop.scheme, FieldName::x_forwarded);
+  if (!hop.authority.empty()) tell("X-Forwarded-Host", hop.authority, FieldName::x_forwarded);
   if (hop.port != 0) {
     std::array<char, 5> digits;
     const std::string_view port = fields.keep(port_text(hop.port, digits));
-    add_unless_told(fields, hop.peer_trusted, "X-Forwarded-Port", port);
+    tell("X-Forwarded-Port", port, FieldName::x_forwarded);
   }
   const bool direct = hop.client_ip == hop.peer;
-  fields.add("X-Real-IP", direct ? peer : fields.keep(address_text(unmapped(hop.client_ip), room)));
-  if (!hop.request_id.empty()) {
-    add_unless_told(fields, hop.peer_trusted, "X-Request-Id", hop.request_id);
-  }
+  fields.add({"X-Real-IP", direct ? peer : fields.keep(address_text(unmapped(hop.client_ip), room)),
+              FieldName::x_real_ip});
+  if (!hop.request_id.empty()) tell("X-Request-Id", hop.request_id, FieldName::x_request_id);
   const std::string_view via = received_by_us(hop.version);
-  if (fields.find("Via")) {
+  if (fields.find(FieldName::via)) {
     append_to_list(fields, "Via", via);
   } else {
-    fields.add("Via", via);
+    fields.add({"Via", via, FieldName::via});
   }
 }
 
 std::size_t times_in_via(const http::Fields& fields) {
   std::size_t times = 0;
+  if (!fields.may_have({FieldName::via})) return times;
   for (const http::Field& line : fields) {
-    if (!equal_ignoring_case(line.name, "Via")) continue;
+    if (line.which != FieldName::via) continue;
     std::string_view list = line.value;
     while (!list.empty()) {
       const std::string_view entry = take_last(list);

@@ -99,7 +99,7 @@ void check_opinion(std::string_view bytes, unsigned choice) {
   const std::string_view text = bytes.substr(scanner.begin(), scanner.end() - scanner.begin());
   const Asked asked{.head = (choice & 1) != 0, .websocket = (choice & 2) != 0};
   ResponseHead head;
-  if (!parse_response_head(text, asked, Side::server, head)) return;
+  if (!parse_response_head({text}, asked, Side::server, head)) return;
   require(detail::second_opinion(detail::HeadKind::response, text).fine);
 }
 

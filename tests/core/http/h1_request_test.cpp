@@ -193,7 +193,7 @@ namespace {
 
 RequestHead parsed(const std::string& text, Scheme scheme = Scheme::any) {
   RequestHead head;
-  const Refusal refusal = parse_request_head(text, scheme, head);
+  const Refusal refusal = parse_request_head({text}, scheme, head);
   CAPTURE(refusal.reason);
   CHECK(refusal.status == 0);
   return head;
