@@ -23,14 +23,15 @@ Want wanted(IoState state) { return state == IoState::want_read ? Want::read : W
 void Pace::begin() {
   bytes_ = 0;
   latest_ = Steady::max();
-  window_ = clock_ == nullptr ? Steady{} : clock_->steady();
+  window_.reset();
 }
 
 bool Pace::before_wait(net::Stream& stream, Want want) {
   if (clock_ == nullptr) return true;
   const Steady now = clock_->steady();
-  if (rate_ > 0 && now - window_ >= idle_) {
-    const auto seconds = std::chrono::duration<double>(now - window_).count();
+  if (!window_) window_ = now;
+  if (rate_ > 0 && now - *window_ >= idle_) {
+    const auto seconds = std::chrono::duration<double>(now - *window_).count();
     if (static_cast<double>(bytes_) < static_cast<double>(rate_) * seconds) return false;
     window_ = now;
     bytes_ = 0;

@@ -38,8 +38,8 @@ class Pace {
   Steady::duration idle_{};
   std::uint64_t rate_ = 0;
   Steady latest_ = Steady::max();
-  Steady window_{};
-  std::uint64_t bytes_ = 0;  // in this window
+  std::optional<Steady> window_;  // begins with the first wait: most messages need none
+  std::uint64_t bytes_ = 0;       // in this window
   bool set_ = false;
 };
 
