@@ -1,5 +1,6 @@
 #pragma once
 
+#include <bit>
 #include <cstdint>
 #include <cstring>
 
@@ -10,10 +11,11 @@ namespace gatehouse::eight_octets {
 
 inline constexpr std::size_t count = sizeof(std::uint64_t);
 
+/// The first of them is the lowest, whatever the machine.
 inline std::uint64_t at(const char* octets) {
   std::uint64_t out = 0;
   std::memcpy(&out, octets, sizeof out);
-  return out;
+  return std::endian::native == std::endian::big ? __builtin_bswap64(out) : out;
 }
 
 /// The same octet eight times.

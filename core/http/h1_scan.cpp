@@ -125,7 +125,8 @@ Refusal split_fields(std::string_view lines, Fields& into) {
   return {};
 }
 
-std::size_t split_whole_head(std::string_view bytes, const HeadLimits& limits, Fields& into) {
+[[gnu::flatten]] std::size_t split_whole_head(std::string_view bytes, const HeadLimits& limits,
+                                              Fields& into) {
   const std::size_t start_line = detail::text_prefix(bytes);
   if (start_line == 0 || start_line > limits.start_line_bytes ||
       !bytes.substr(start_line).starts_with(line_end) || begins_badly(bytes.front())) {

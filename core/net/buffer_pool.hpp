@@ -28,7 +28,7 @@ class BufferPool {
 
     explicit operator bool() const { return bytes_ != nullptr; }
     std::span<char> bytes() const { return {bytes_.get(), pool_->block_bytes_}; }
-    void release() {
+    [[gnu::always_inline]] void release() {
       if (bytes_) [[unlikely]]
         pool_->take_back(std::move(bytes_));  // many ask, few hold one
     }

@@ -1,33 +1,63 @@
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <bit>
 #include <string_view>
 
+#include "core/base/copy_short.hpp"
 #include "core/base/eight_octets.hpp"
+
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 namespace gatehouse::http::detail {
 
-/// How many octets at the front are no control octets; a tab is one here. Eight are looked at
-/// together.
+#ifdef __SSE2__
+
+/// Octets that are looked at together, and the place of the first control octet among them; a tab
+/// is one. `step` where there is none.
+struct PlainStep {
+  static constexpr std::size_t step = sizeof(__m128i);
+  static std::size_t control_at(const char* octets) {
+    const __m128i all = _mm_loadu_si128(reinterpret_cast<const __m128i*>(octets));
+    const __m128i low = _mm_cmpeq_epi8(_mm_min_epu8(all, _mm_set1_epi8(0x1F)), all);
+    const __m128i delete_octet = _mm_cmpeq_epi8(all, _mm_set1_epi8(0x7F));
+    const auto found = static_cast<unsigned>(_mm_movemask_epi8(_mm_or_si128(low, delete_octet)));
+    return static_cast<std::size_t>(std::countr_zero(found | 1U << step));
+  }
+};
+
+#else
+
+struct PlainStep {
+  static constexpr std::size_t step = eight_octets::count;
+  static std::size_t control_at(const char* octets) {
+    const std::uint64_t found = eight_octets::control(eight_octets::at(octets));
+    return static_cast<std::size_t>(std::countr_zero(found)) / 8;
+  }
+};
+
+#endif
+
+/// How many octets at the front are no control octets; a tab is one here.
 inline std::size_t plain_prefix(std::string_view bytes) {
-  constexpr std::size_t step = eight_octets::count;
-  constexpr bool first_is_lowest = std::endian::native == std::endian::little;
-  const auto found_at = [&](std::size_t at) {
-    const std::uint64_t found = eight_octets::control(eight_octets::at(bytes.data() + at));
-    return at + static_cast<std::size_t>(std::countr_zero(found)) / 8;
-  };
+  constexpr std::size_t step = PlainStep::step;
   std::size_t at = 0;
-  if (first_is_lowest && bytes.size() >= step) {
+  if (bytes.size() >= step) {
     for (; bytes.size() - at >= step; at += step) {
-      const std::size_t found = found_at(at);
-      if (found < at + step) return found;
+      const std::size_t found = PlainStep::control_at(bytes.data() + at);
+      if (found < step) return at + found;
     }
     // The rest, together with as many as are known to be plain.
-    return found_at(bytes.size() - step);
+    const std::size_t last = bytes.size() - step;
+    return last + PlainStep::control_at(bytes.data() + last);
   }
-  const auto control = [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; };
-  while (at < bytes.size() && !control(bytes[at])) ++at;
-  return at;
+  std::array<char, step> few;
+  few.fill(' ');
+  copy_short(few.data(), bytes);
+  return std::min(PlainStep::control_at(few.data()), bytes.size());
 }
 
 // Apart, because it is rare.
