@@ -3,6 +3,8 @@
 #include <array>
 
 #include "core/base/bytes.hpp"
+#include "core/base/copy_short.hpp"
+#include "core/base/eight_octets.hpp"
 
 namespace gatehouse::http {
 namespace {
@@ -14,10 +16,12 @@ struct Entry {
 
 constexpr auto entries = std::to_array<Entry>({
     {"alt-svc", FieldName::alt_svc},
+    {"authorization", FieldName::authorization},
     {"client-cert", FieldName::client_cert},
     {"client-cert-chain", FieldName::client_cert},
     {"connection", FieldName::connection},
     {"content-length", FieldName::content_length},
+    {"cookie", FieldName::cookie},
     {"date", FieldName::date},
     {"expect", FieldName::expect},
     {"forwarded", FieldName::forwarded},
@@ -29,6 +33,7 @@ constexpr auto entries = std::to_array<Entry>({
     {"proxy-authentication-info", FieldName::proxy_authentication_info},
     {"proxy-authorization", FieldName::proxy_authorization},
     {"proxy-connection", FieldName::proxy_connection},
+    {"set-cookie", FieldName::set_cookie},
     {"te", FieldName::te},
     {"trailer", FieldName::trailer},
     {"transfer-encoding", FieldName::transfer_encoding},
@@ -95,12 +100,33 @@ constexpr auto table = [] {
   return FieldName::other;
 }
 
+/// `entry` has letters in lower case, digits and '-' only, all of which have this bit, and `name`
+/// no control octets: only the same octet, or the same letter, becomes one of them by it.
+bool same_name(std::string_view entry, std::string_view name) {
+  if (entry.size() != name.size()) return false;
+  namespace eight = eight_octets;
+  const auto differ = [&](std::size_t at) {
+    return (eight::at(name.data() + at) | eight::all_of(0x20)) ^ eight::at(entry.data() + at);
+  };
+  if (name.size() < eight::count) {
+    std::uint64_t few = 0;
+    std::uint64_t wanted = 0;
+    copy_short(reinterpret_cast<char*>(&few), name);
+    copy_short(reinterpret_cast<char*>(&wanted), entry);
+    return ((few | eight::all_of(0x20)) ^ (wanted | eight::all_of(0x20))) == 0;
+  }
+  const std::size_t last = name.size() - eight::count;
+  std::uint64_t found = differ(last);
+  for (std::size_t at = 0; at < last; at += eight::count) found |= differ(at);
+  return found == 0;
+}
+
 }  // namespace
 
 FieldName field_name(std::string_view name) {
   if (name.empty()) return FieldName::other;
   const Entry& entry = table[hash_of_names(name)];
-  if (equal_ignoring_case(entry.name, name)) return entry.which;
+  if (same_name(entry.name, name)) return entry.which;
   if (name.find('_') != std::string_view::npos) return FieldName::underscored;
   return to_lower(name.front()) == 'x' ? family_of(name) : FieldName::other;
 }

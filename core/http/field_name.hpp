@@ -12,9 +12,11 @@ enum class FieldName : std::uint8_t {
   other,
   underscored,  // has a '_' and may imitate another one: imitates_protected()
   alt_svc,
+  authorization,
   client_cert,  // Client-Cert, Client-Cert-Chain, X-Client-Verify, X-Client-Cert*
   connection,
   content_length,
+  cookie,
   date,
   expect,
   forwarded,
@@ -26,6 +28,7 @@ enum class FieldName : std::uint8_t {
   proxy_authentication_info,
   proxy_authorization,
   proxy_connection,
+  set_cookie,
   te,
   trailer,
   transfer_encoding,
@@ -38,7 +41,7 @@ enum class FieldName : std::uint8_t {
   count
 };
 
-/// Letters may be of either case. Never more than a few steps, whatever the name.
+/// Letters may be of either case. Requires: no control octets.
 FieldName field_name(std::string_view name);
 
 class FieldNames {

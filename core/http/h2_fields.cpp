@@ -17,14 +17,9 @@ constexpr std::size_t bomb_factor = 16;
 constexpr std::size_t crumbs_per_field = 5;
 
 /// RFC 9113 §8.2.2.
-bool is_connection_specific(std::string_view name) {
-  return name == "connection" || name == "proxy-connection" || name == "keep-alive" ||
-         name == "transfer-encoding" || name == "upgrade";
-}
-
-bool is_lower_case(std::string_view name) {
-  return std::none_of(name.begin(), name.end(), [](char c) { return c >= 'A' && c <= 'Z'; });
-}
+constexpr FieldNames connection_specific = {FieldName::connection, FieldName::proxy_connection,
+                                            FieldName::keep_alive, FieldName::transfer_encoding,
+                                            FieldName::upgrade};
 
 /// 1 to 18 digits: cannot overflow, and nobody sends more.
 bool parse_length(std::string_view digits, std::uint64_t& into) {
@@ -55,7 +50,8 @@ bool H2Block::malformed(std::string_view reason) {
 bool H2Block::add(std::string_view name, std::string_view value) {
   bytes_ += name.size() + value.size() + field_overhead;
   // Browsers send each cookie as a crumb of its own, dozens of them: a larger count is theirs.
-  const bool crumb = name == "cookie";
+  const FieldName which = field_name(name);
+  const bool crumb = which == FieldName::cookie;
   std::size_t& count = crumb ? crumbs_ : count_;
   const std::size_t most =
       crumb ? limits_.header_count * crumbs_per_field : limits_.header_count + pseudos;
@@ -68,18 +64,33 @@ bool H2Block::add(std::string_view name, std::string_view value) {
   if (name.starts_with(':')) {
     add_pseudo(name, value);
   } else {
-    add_regular(name, value);
+    add_regular({name, value, which});
   }
   return true;
 }
 
+H2Block::Pseudo H2Block::pseudo_named(std::string_view name) {
+  switch (name.size()) {
+    case 5:
+      return name == ":path" ? path : pseudos;
+    case 7:
+      return name == ":method"   ? method
+             : name == ":scheme" ? scheme
+             : name == ":status" ? status
+                                 : pseudos;
+    case 9:
+      return name == ":protocol" ? protocol : pseudos;
+    case 10:
+      return name == ":authority" ? authority : pseudos;
+    default:
+      return pseudos;
+  }
+}
+
 bool H2Block::add_pseudo(std::string_view name, std::string_view value) {
-  static constexpr std::array<std::string_view, pseudos> names = {
-      ":method", ":scheme", ":authority", ":path", ":protocol", ":status"};
   if (regular_seen_) return malformed("pseudo_field_late");
-  const auto* const found = std::find(names.begin(), names.end(), name);
-  if (found == names.end()) return malformed("pseudo_field_unknown");
-  const auto which = static_cast<Pseudo>(found - names.begin());
+  const Pseudo which = pseudo_named(name);
+  if (which == pseudos) return malformed("pseudo_field_unknown");
   if (has(which)) return malformed("pseudo_field_twice");
   if (!is_field_value(value)) return malformed("pseudo_field_value");
   seen_ |= 1U << which;
@@ -87,21 +98,22 @@ bool H2Block::add_pseudo(std::string_view name, std::string_view value) {
   return true;
 }
 
-void H2Block::add_regular(std::string_view name, std::string_view value) {
+void H2Block::add_regular(const Field& line) {
   regular_seen_ = true;
-  if (!is_token(name) || !is_lower_case(name)) {
+  const std::string_view value = line.value;
+  if (!is_lower_case_token(line.name)) {
     malformed("field_name");
   } else if (!is_field_value(value) || trim(value).size() != value.size()) {
     malformed("field_value");
-  } else if (is_connection_specific(name)) {
+  } else if (connection_specific.has(line.which)) {
     malformed("connection_field");
-  } else if (name == "te" && !equal_ignoring_case(value, "trailers")) {
+  } else if (line.which == FieldName::te && !equal_ignoring_case(value, "trailers")) {
     malformed("te");
-  } else if (name == "cookie") {
+  } else if (line.which == FieldName::cookie) {
     if (crumbs_ > 1) cookie_ += "; ";
     cookie_ += value;
   } else {
-    into_->add_copy(name, value);
+    into_->add_copy(line);
   }
 }
 
@@ -110,7 +122,7 @@ void H2Block::add_regular(std::string_view name, std::string_view value) {
 Refusal H2Block::regular_fields() {
   if (too_large_) return refuse(431, "header_too_large");
   if (!malformed_.empty()) return refuse(400, malformed_);
-  if (crumbs_ > 0) into_->add_copy("cookie", cookie_);
+  if (crumbs_ > 0) into_->add_copy({"cookie", cookie_, FieldName::cookie});
   return {};
 }
 
@@ -118,11 +130,12 @@ Refusal H2Block::body_length(End end, BodyLength& into) {
   std::size_t lines = 0;
   std::uint64_t bytes = 0;
   bool bad = false;
-  into_->remove_if([&](const Field& line) {
-    if (line.which != FieldName::content_length) return false;
-    bad = !parse_length(line.value, bytes) || ++lines > 1;
-    return true;
-  });
+  if (into_->may_have({FieldName::content_length}))
+    into_->remove_if([&](const Field& line) {
+      if (line.which != FieldName::content_length) return false;
+      bad = !parse_length(line.value, bytes) || ++lines > 1;
+      return true;
+    });
   if (bad) return refuse(400, "content_length");
   if (lines > 0) {
     into = BodyLength::counted(bytes);
@@ -191,12 +204,13 @@ Refusal H2Block::judge_target(Scheme connection, RequestHead& into) {
 Refusal H2Block::judge_host(RequestHead& into) {
   std::size_t lines = 0;
   std::string_view host;
-  into.fields.remove_if([&](const Field& line) {
-    if (line.name != "host") return false;
-    ++lines;
-    host = line.value;
-    return true;
-  });
+  if (into.fields.may_have({FieldName::host}))
+    into.fields.remove_if([&](const Field& line) {
+      if (line.which != FieldName::host) return false;
+      ++lines;
+      host = line.value;
+      return true;
+    });
   if (lines > 1) return refuse(400, "two_hosts");
   if (lines == 1 && has(authority) && !equal_ignoring_case(host, pseudo_[authority])) {
     return refuse(400, "two_hosts", host);
@@ -212,8 +226,9 @@ Refusal H2Block::judge_host(RequestHead& into) {
 /// RFC 9110 §10.1.1.
 Refusal H2Block::judge_expect(RequestHead& into) const {
   into.expects_continue = false;
+  if (!into.fields.may_have({FieldName::expect})) return {};
   for (const Field& line : into.fields) {
-    if (line.name != "expect") continue;
+    if (line.which != FieldName::expect) continue;
     if (into.expects_continue || !equal_ignoring_case(line.value, "100-continue")) {
       return refuse(417, "expect", line.value);
     }

@@ -39,9 +39,10 @@ class H2Block {
  private:
   enum Pseudo : std::uint8_t { method, scheme, authority, path, protocol, status, pseudos };
 
+  static Pseudo pseudo_named(std::string_view name);
   bool malformed(std::string_view reason);
   bool add_pseudo(std::string_view name, std::string_view value);
-  void add_regular(std::string_view name, std::string_view value);
+  void add_regular(const Field& line);
   Refusal regular_fields();
   Refusal body_length(End end, BodyLength& into);
   Refusal judge_target(Scheme connection, RequestHead& into);

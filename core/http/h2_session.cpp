@@ -36,10 +36,9 @@ std::uint8_t* octets(std::string_view text) {
 
 /// RFC 7541 §7.1.3: what may be guessed octet by octet stays out of the compression table.
 bool is_secret(const Field& field) {
-  return equal_ignoring_case(field.name, "authorization") ||
-         equal_ignoring_case(field.name, "proxy-authorization") ||
-         equal_ignoring_case(field.name, "set-cookie") ||
-         (equal_ignoring_case(field.name, "cookie") && field.value.size() < 20);
+  constexpr FieldNames always = {FieldName::authorization, FieldName::proxy_authorization,
+                                 FieldName::set_cookie};
+  return always.has(field.which) || (field.which == FieldName::cookie && field.value.size() < 20);
 }
 
 using Pairs = std::vector<nghttp2_nv, Recycling<nghttp2_nv>>;

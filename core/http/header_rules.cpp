@@ -24,6 +24,12 @@ constexpr OctetSet token_octets = [] {
   return set;
 }();
 
+constexpr OctetSet lower_case_token_octets = [] {
+  OctetSet set = token_octets;
+  for (int c = 'A'; c <= 'Z'; ++c) set[static_cast<std::size_t>(c)] = false;
+  return set;
+}();
+
 constexpr OctetSet target_octets = [] {
   OctetSet set{};
   for (std::size_t c = 0x21; c < 0x7f; ++c) set[c] = c != '#';
@@ -164,15 +170,15 @@ constexpr auto imitated =
     names({"content-length", "content-type", "transfer-encoding", "authorization",
            "proxy-authorization", "cookie", "host", "proxy", "early-data", "x-request-id"});
 
-// What an octet is in a host name, and its lower case: 0 where it cannot stand in one.
-constexpr char host_letter =
-    0x40;  // of each letter and '_', and of nothing else that may stand there
+// A bit of all letters and of '_', and of nothing else that may stand in a host name.
+constexpr char host_letter = 0x40;
+// Octets of host names in lower case; 0 for those that cannot stand in one.
 constexpr auto host_octets = [] {
   std::array<char, 256> set{};
   for (unsigned char c = '0'; c <= '9'; ++c) set[c] = static_cast<char>(c);
   for (unsigned char c = 'a'; c <= 'z'; ++c) set[c] = static_cast<char>(c);
   for (unsigned char c = 'A'; c <= 'Z'; ++c) set[c] = static_cast<char>(c + 0x20);
-  for (const unsigned char c : {'-', '_', '.'}) set[c] = static_cast<char>(c);
+  for (const char c : {'-', '_', '.'}) set[static_cast<unsigned char>(c)] = c;
   return set;
 }();
 
@@ -226,6 +232,9 @@ bool has_member(std::string_view list, std::string_view member) {
 bool is_token_octet(char c) { return token_octets[static_cast<unsigned char>(c)]; }
 std::size_t token_prefix(std::string_view text) { return prefix_in(text, token_octets); }
 bool is_token(std::string_view text) { return !text.empty() && token_prefix(text) == text.size(); }
+bool is_lower_case_token(std::string_view text) {
+  return !text.empty() && prefix_in(text, lower_case_token_octets) == text.size();
+}
 bool is_field_value(std::string_view text) { return detail::text_prefix(text) == text.size(); }
 bool is_target(std::string_view text) {
   return !text.empty() && prefix_in(text, target_octets) == text.size();

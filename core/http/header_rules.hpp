@@ -17,6 +17,8 @@ bool is_token_octet(char c);
 std::size_t token_prefix(std::string_view text);
 /// RFC 9110 §5.6.2, at least one octet.
 bool is_token(std::string_view text);
+/// The same without capitals (RFC 9113 §8.2.1).
+bool is_lower_case_token(std::string_view text);
 /// RFC 9110 §5.5: HTAB, SP, visible ASCII and obs-text.
 bool is_field_value(std::string_view text);
 /// Visible ASCII without '#' (RFC 9112 §3.2). Octets that RFC 3986 wants encoded but browsers send

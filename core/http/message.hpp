@@ -41,13 +41,17 @@ class Fields {
   /// The caller keeps the bytes alive as long as the message.
   void add(std::string_view name, std::string_view value) { add({name, value, field_name(name)}); }
   /// For who knows `which`.
-  void add(const Field& line) {
+  [[gnu::always_inline]] void add(const Field& line) {
     if (lines_.size() == lines_.capacity()) grow();
+    if (lines_.size() == lines_.capacity()) __builtin_unreachable();  // push_back() need not grow
     lines_.push_back(line);
     seen_.add(line.which);
   }
-  /// Copies both.
-  void add_copy(std::string_view name, std::string_view value) { add(keep(name), keep(value)); }
+  /// Copies name and value.
+  void add_copy(const Field& line);
+  void add_copy(std::string_view name, std::string_view value) {
+    add_copy({name, value, field_name(name)});
+  }
   /// Copies bytes into the message's own store; valid until clear().
   std::string_view keep(std::string_view bytes);
   /// The first value of that name, if any.
@@ -99,6 +103,7 @@ class Fields {
   };
   using Slabs = std::vector<Slab, Recycling<Slab>>;
   void grow();
+  Slab& slab_for(std::size_t bytes);
 
   Lines lines_;
   FieldNames seen_;  // of the lines that are or were here
