@@ -7,6 +7,7 @@ import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+import shares
 from measure import pinned, run
 from on_demand import on_demand
 from peers import Floor, FloorH2, FloorUring, HandshakeFloor, most_connections
@@ -230,17 +231,35 @@ def reload_under_load(bench):
 
 def two_workers(bench):
     """Ours alone: whether a request costs more where two workers share what they share. The load is
-    on one of their CPUs as well, so that requests per second would say nothing on two CPUs."""
+    on one of their CPUs as well, so that requests per second would say nothing on two CPUs, unless each
+    worker has a part of a CPU only, and the load the rest."""
     certificates = [bench.scene.certificate("localhost")]
-    row = Row("l", "https h1, two workers against one (ours)", "CPU µs per request", 1.05)
+    row = Row("l", "https h1, two workers against one (ours)", "CPU µs per request")
     one = bench.peers["gatehouse"]()
     two = bench.peers["gatehouse"]()
     one.start(bench.backend.port, certificates)
     two.start(bench.backend.port, certificates, {"workers": 2})
     one.name, two.name = "one worker", "gatehouse"
     bench.load(row, [one, two], "/1k", bench.requests(60000), ["--h1", "-c", 64])
-    bench.stop([one, two])
     yield row
+    with shares.Shares() as parts:
+        if shares.available():
+            yield two_parts(bench, parts, one, two)
+        bench.stop([one, two])
+
+
+def two_parts(bench, parts, one, two):
+    part = 0.25
+    row = Row("l", f"https h1, 256 connections, each worker with {part} of a CPU, two workers against one (ours)",
+              "µs from one request to the next", 1 / 1.9)
+    if (parts.give(one, part), parts.give(two, part)) != (1, 2):
+        raise RuntimeError("other threads than one and two workers")
+    parts.on_all_cpus(bench.backend.process.pid)
+    for peer in (one, two) * bench.rounds:
+        done, failed, seconds = bench.scene.h2load(f"https://localhost:{peer.https}/1k", bench.requests(30000), "--h1", "-c", 256)
+        row.figures.add(peer.name, seconds / done * 1e6)
+        row.errors[peer.name] = row.errors.get(peer.name, 0) + failed
+    return row
 
 
 ALL = {"small": small_requests, "handshakes": handshakes, "bodies": big_bodies, "idle": idle_connections,
