@@ -5,7 +5,6 @@
 #include <cstdint>
 #include <cstring>
 
-#include "core/base/copy_short.hpp"
 #include "core/base/eight_octets.hpp"
 
 namespace gatehouse {
@@ -135,12 +134,6 @@ namespace {
 std::uint64_t lower_eight(std::uint64_t octets) {
   return octets | eight_octets::capitals(octets) >> 2;
 }
-/// The same of fewer than eight, and zeros behind them.
-std::uint64_t lower_few(std::string_view text) {
-  std::uint64_t octets = 0;
-  copy_short(reinterpret_cast<char*>(&octets), text);
-  return lower_eight(octets);
-}
 
 }  // namespace
 
@@ -157,7 +150,7 @@ bool same_letters(std::string_view a, std::string_view b) {
     }
     return same(last);
   }
-  return lower_few(a) == lower_few(b);
+  return lower_eight(eight_octets::few(a)) == lower_eight(eight_octets::few(b));
 }
 
 }  // namespace gatehouse

@@ -1,8 +1,12 @@
 #pragma once
 
+#include <array>
 #include <bit>
 #include <cstdint>
 #include <cstring>
+#include <string_view>
+
+#include "core/base/copy_short.hpp"
 
 /// Eight octets looked at together, as one number. What is found is told by top bits: that of each
 /// octet that is meant, all others are 0. Where it says so, only the lowest octet that is found is
@@ -20,6 +24,15 @@ inline std::uint64_t at(const char* octets) {
 
 /// The same octet eight times.
 constexpr std::uint64_t all_of(unsigned char octet) { return 0x0101010101010101U * octet; }
+
+/// The same of a text that has fewer than eight, with `fill` behind it.
+inline std::uint64_t few(std::string_view text, char fill = '\0') {
+  if (text.size() >= count) __builtin_unreachable();
+  std::array<char, count> octets;
+  octets.fill(fill);
+  copy_short(octets.data(), text);
+  return at(octets.data());
+}
 
 /// Those below `limit`, which is 0x80 at most; the lowest is exact.
 constexpr std::uint64_t below(std::uint64_t octets, unsigned char limit) {

@@ -3,7 +3,6 @@
 #include <array>
 
 #include "core/base/bytes.hpp"
-#include "core/base/copy_short.hpp"
 #include "core/base/eight_octets.hpp"
 
 namespace gatehouse::http {
@@ -109,11 +108,7 @@ bool same_name(std::string_view entry, std::string_view name) {
     return (eight::at(name.data() + at) | eight::all_of(0x20)) ^ eight::at(entry.data() + at);
   };
   if (name.size() < eight::count) {
-    std::uint64_t few = 0;
-    std::uint64_t wanted = 0;
-    copy_short(reinterpret_cast<char*>(&few), name);
-    copy_short(reinterpret_cast<char*>(&wanted), entry);
-    return ((few | eight::all_of(0x20)) ^ (wanted | eight::all_of(0x20))) == 0;
+    return (eight::few(name) | eight::all_of(0x20)) == (eight::few(entry) | eight::all_of(0x20));
   }
   const std::size_t last = name.size() - eight::count;
   std::uint64_t found = differ(last);
