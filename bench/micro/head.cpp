@@ -33,6 +33,7 @@ constexpr std::string_view answer =
     "Connection: keep-alive\r\nCache-Control: private, max-age=60\r\n"
     "ETag: \"0123456789abcdef\"\r\nVary: Accept-Encoding\r\n\r\n";
 
+/// One that comes in pieces is found first; the others are found while they are split.
 void find_head(benchmark::State& state, std::string_view head) {
   http::HeadScanner scanner;
   for (auto _ : state) {
@@ -43,11 +44,16 @@ void find_head(benchmark::State& state, std::string_view head) {
 BENCHMARK_CAPTURE(find_head, small, small_request);
 BENCHMARK_CAPTURE(find_head, browser, browser_request);
 
+http::HeadText split(std::string_view bytes, http::Fields& into) {
+  into.clear();
+  return {bytes.substr(0, http::split_whole_head(bytes, {}, into)), true};
+}
+
 void parse_request(benchmark::State& state, std::string_view head) {
   http::RequestHead request;
   for (auto _ : state) {
-    request.fields.clear();
-    benchmark::DoNotOptimize(http::parse_request_head({head}, http::Scheme::https, request));
+    const http::HeadText text = split(head, request.fields);
+    benchmark::DoNotOptimize(http::parse_request_head(text, http::Scheme::https, request));
   }
 }
 BENCHMARK_CAPTURE(parse_request, small, small_request);
@@ -56,8 +62,8 @@ BENCHMARK_CAPTURE(parse_request, browser, browser_request);
 void parse_answer(benchmark::State& state) {
   http::ResponseHead head;
   for (auto _ : state) {
-    head.fields.clear();
-    benchmark::DoNotOptimize(http::parse_response_head({answer}, {}, Side::server, head));
+    const http::HeadText text = split(answer, head.fields);
+    benchmark::DoNotOptimize(http::parse_response_head(text, {}, Side::server, head));
   }
 }
 BENCHMARK(parse_answer);
