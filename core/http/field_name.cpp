@@ -85,9 +85,13 @@ constexpr Hash hash_of_names = [] {
 }();
 static_assert(tells_apart(hash_of_names));
 
+// Numbers of entries, the first one is 1; 0: none. Octets, because few names have an entry: for all
+// others two lines of memory is all that is looked at.
 constexpr auto table = [] {
-  std::array<Entry, slots> made{};
-  for (const Entry& entry : entries) made[hash_of_names(entry.name)] = entry;
+  std::array<std::uint8_t, slots> made{};
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    made[hash_of_names(entries[i].name)] = static_cast<std::uint8_t>(i + 1);
+  }
   return made;
 }();
 
@@ -120,8 +124,10 @@ bool same_name(std::string_view entry, std::string_view name) {
 
 FieldName field_name(std::string_view name) {
   if (name.empty()) return FieldName::other;
-  const Entry& entry = table[hash_of_names(name)];
-  if (same_name(entry.name, name)) return entry.which;
+  if (const std::size_t number = table[hash_of_names(name)]; number > 0) {
+    const Entry& entry = entries[number - 1];
+    if (same_name(entry.name, name)) return entry.which;
+  }
   if (name.find('_') != std::string_view::npos) return FieldName::underscored;
   return to_lower(name.front()) == 'x' ? family_of(name) : FieldName::other;
 }
