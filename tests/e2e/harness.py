@@ -369,6 +369,15 @@ def request_over(stream, host, path="/", method="GET", body=None, headers=None):
     return answer.status, dict(answer.getheaders()), answer.read()
 
 
+def has_ipv6():
+    """Many containers have no address of that family, not even the loopback's."""
+    try:
+        with socket.create_server(("::1", 0), family=socket.AF_INET6):
+            return True
+    except OSError:
+        return False
+
+
 def http_get(port, host, path="/", timeout=60, method="GET", body=None, headers=None):
     """(status, headers, body) over plain HTTP, redirects not followed."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout * PATIENCE)

@@ -19,7 +19,7 @@ class Routes(Case):
     def config(self, routes, site=""):
         return f"""
 [server]
-http = ["127.0.0.1:{self.http}", "[::1]:{self.http}"]
+http = ["127.0.0.1:{self.http}"]
 https = []
 data_dir = "{self.scene.path('data')}"
 trusted_proxies = ["127.0.0.1"]
