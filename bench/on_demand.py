@@ -29,7 +29,7 @@ def on_demand(bench):
     first = Row("k", "first byte on a never-seen name", "ms", None)
     burst = Row("k", "time a name of a burst of never-seen names", "ms", None)
     tail = Row("k", "p99 of other traffic, 500 requests a second, during such a burst (ours)", "ms", 1.20)
-    names = 200 if bench.scale < 1 else 1000
+    names = bench.either(1000, 200)
     for name in [name for name in bench.peers if name in ABLE]:
         with harness.Scene(None) as scene:
             def ca(http, https):
@@ -56,7 +56,7 @@ def on_demand(bench):
             burst.figures.add(name, many("burst", names if name == "gatehouse" else names // 10))
             if name == "gatehouse":
                 url = f"https://localhost:{peer.https}/1k"
-                seconds = 2 if bench.scale < 1 else 3
+                seconds = bench.either(3, 2)
                 for turn in range(bench.rounds):
                     calm, failed = bench.scene.latencies(url, seconds, 500, "--h1")
                     ended = []
@@ -82,8 +82,8 @@ def floor_of_tail(bench, rate):
     floor = bench.floor(Floor)
     floor.start(bench.backend.port, [bench.scene.certificate("localhost")])
     url = f"https://localhost:{floor.https}/1k"
-    seconds = 2 if bench.scale < 1 else 3
-    for _ in range(1 if bench.scale < 1 else bench.rounds):
+    seconds = bench.either(3, 2)
+    for _ in range(bench.either(bench.rounds, 1)):
         calm, failed = bench.scene.latencies(url, seconds, 500, "--h1")
         done = bench.scene.busy_with_handshakes(floor.https, rate, seconds + 3)
         beside, failed_beside = bench.scene.latencies(url, seconds, 500, "--h1")

@@ -43,6 +43,10 @@ class Bench:
     def requests(self, count):
         return max(int(count * self.scale), 64)
 
+    def either(self, full, quick):
+        """For what cannot be scaled: `quick` in a quick run."""
+        return quick if self.scale < 1 else full
+
     def load(self, row, running, path, count, words, per=1.0):
         """CPU microseconds of the proxy per request, or per `per` of something."""
         plain = "--plain" in words
@@ -86,8 +90,8 @@ def small_requests(bench):
         if key != "h":
             protocol = words[:1] if key == "a" else []
             for peer in running:
-                taken, failed = bench.scene.latencies(f"https://localhost:{peer.https}/1k", 2 if bench.scale < 1 else 5,
-                                                      2000, *protocol)
+                taken, failed = bench.scene.latencies(f"https://localhost:{peer.https}/1k",
+                                                      bench.either(5, 2), 2000, *protocol)
                 row.errors[peer.name] += failed
                 row.latency[peer.name] = (taken[len(taken) // 2], taken[len(taken) * 99 // 100])
         yield row
@@ -120,7 +124,7 @@ def handshakes(bench):
         for _ in range(bench.rounds):
             for peer in running:
                 before = peer.cpu_us()
-                count = bench.scene.tls_clients(mode, peer.https, "localhost", 2, 4)
+                count = bench.scene.tls_clients(mode, peer.https, "localhost", bench.either(2, 1), 4)
                 row.figures.add(peer.name, (peer.cpu_us() - before) / max(count["done"], 1))
                 row.errors[peer.name] = row.errors.get(peer.name, 0) + count["failed"]
         bench.stop(running)
@@ -152,7 +156,7 @@ def many_certificates(bench):
     """The same key pair's worth of work for each name, so only their number differs. Who takes a
     minute to start with them is not tried with ten times as many."""
     too_slow = set()
-    for count in [1000] if bench.scale < 1 else [1000, 10000, 100000]:
+    for count in bench.either([1000, 10000, 100000], [1000]):
         certificates = bench.scene.many_certificates(count)
         start = Row("f", f"start with {count} certificates", "ms", 0.05)
         memory = Row("f", f"memory with {count} certificates", "MiB", None)
@@ -203,7 +207,7 @@ def access_log(bench):
 
 def reload_under_load(bench):
     """Ours alone: many sites, one more by a reload while requests come at a fixed rate."""
-    for sites in [1000] if bench.scale < 1 else [1000, 10000]:
+    for sites in bench.either([1000, 10000], [1000]):
         extra = "".join(f'[[site]]\nhosts = ["n{i}.bench"]\ntls.mode = "off"\nbackend = "app"\n' for i in range(sites))
         peer = bench.peers["gatehouse"]()
         peer.start(bench.backend.port, [bench.scene.certificate("localhost")], {"extra": extra})
