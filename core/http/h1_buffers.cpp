@@ -128,9 +128,7 @@ void OutputBuffer::append_field(std::string_view name, std::string_view value) {
   size_ += bytes;
 }
 
-void OutputBuffer::append_number(std::uint64_t value, int base) {
-  append(NumberText(value, base).view());
-}
+void OutputBuffer::append_hex(std::uint64_t value) { append(NumberText(value, 16).view()); }
 
 void OutputBuffer::append_length(std::uint64_t bytes) {
   append_field("Content-Length", NumberText(bytes, 10).view());

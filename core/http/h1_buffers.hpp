@@ -56,7 +56,7 @@ class OutputBuffer {
   void append(std::string_view bytes);
   /// One after the other.
   void append_all(std::initializer_list<std::string_view> pieces);
-  void append_number(std::uint64_t value, int base);
+  void append_hex(std::uint64_t value);
   /// `name: value` and the line end.
   void append_field(std::string_view name, std::string_view value);
   /// Content-Length.

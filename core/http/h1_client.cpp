@@ -30,7 +30,6 @@ H1ClientConnection::H1ClientConnection(std::unique_ptr<net::Stream> stream, net:
 void H1ClientConnection::begin_exchange(const RequestHead& head) {
   ++exchanges_;
   reader_.end_message();
-  head_.fields.clear();
   asked_ = {.head = head.method == "HEAD", .websocket = head.websocket};
   sent_before_ = writer_.bytes_written();
   informational_ = 0;

@@ -76,17 +76,13 @@ Opinion second_opinion(HeadKind kind, std::string_view head) {
 
 Framing take_framing(Fields& fields) {
   Framing out;
-  if (!fields.may_have({FieldName::content_length, FieldName::transfer_encoding})) return out;
-  fields.remove_if([&](const Field& line) {
-    if (line.which == FieldName::content_length) {
-      ++out.length_lines;
-      out.bad_length = !parse_length(line.value, out.length) || out.length_lines > 1;
-      return true;
-    }
-    if (line.which != FieldName::transfer_encoding) return false;
+  fields.take(FieldName::content_length, [&](std::string_view value) {
+    ++out.length_lines;
+    out.bad_length = !parse_length(value, out.length) || out.length_lines > 1;
+  });
+  fields.take(FieldName::transfer_encoding, [&](std::string_view value) {
     ++out.coding_lines;
-    read_codings(line.value, out);
-    return true;
+    read_codings(value, out);
   });
   return out;
 }

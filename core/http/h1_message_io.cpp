@@ -286,7 +286,7 @@ void MessageWriter::gather_chunks(Rest& rest) {
     const std::string_view chunk =
         rest.bytes.substr(0, std::min(rest.bytes.size(), out_.room() - chunk_framing_bytes));
     rest.bytes.remove_prefix(chunk.size());
-    out_.append_number(chunk.size(), 16);
+    out_.append_hex(chunk.size());
     out_.append("\r\n");
     out_.append(chunk);
     out_.append("\r\n");

@@ -142,11 +142,9 @@ Refusal parse_request_line(std::string_view line, Scheme scheme, RequestHead& in
 Refusal take_host(RequestHead& head) {
   std::size_t lines = 0;
   std::string_view value;
-  head.fields.remove_if([&](const Field& line) {
-    if (line.which != FieldName::host) return false;
+  head.fields.take(FieldName::host, [&](std::string_view line) {
     ++lines;
-    value = line.value;
-    return true;
+    value = line;
   });
   if (lines > 1) return refuse(400, "two_hosts");
   if (lines == 0) {

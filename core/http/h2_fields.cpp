@@ -130,12 +130,8 @@ Refusal H2Block::body_length(End end, BodyLength& into) {
   std::size_t lines = 0;
   std::uint64_t bytes = 0;
   bool bad = false;
-  if (into_->may_have({FieldName::content_length}))
-    into_->remove_if([&](const Field& line) {
-      if (line.which != FieldName::content_length) return false;
-      bad = !parse_length(line.value, bytes) || ++lines > 1;
-      return true;
-    });
+  into_->take(FieldName::content_length,
+              [&](std::string_view value) { bad = !parse_length(value, bytes) || ++lines > 1; });
   if (bad) return refuse(400, "content_length");
   if (lines > 0) {
     into = BodyLength::counted(bytes);
@@ -204,13 +200,10 @@ Refusal H2Block::judge_target(Scheme connection, RequestHead& into) {
 Refusal H2Block::judge_host(RequestHead& into) {
   std::size_t lines = 0;
   std::string_view host;
-  if (into.fields.may_have({FieldName::host}))
-    into.fields.remove_if([&](const Field& line) {
-      if (line.which != FieldName::host) return false;
-      ++lines;
-      host = line.value;
-      return true;
-    });
+  into.fields.take(FieldName::host, [&](std::string_view value) {
+    ++lines;
+    host = value;
+  });
   if (lines > 1) return refuse(400, "two_hosts");
   if (lines == 1 && has(authority) && !equal_ignoring_case(host, pseudo_[authority])) {
     return refuse(400, "two_hosts", host);

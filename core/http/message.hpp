@@ -65,6 +65,20 @@ class Fields {
   std::size_t remove_if(Predicate predicate) {
     return std::erase_if(lines_, predicate);
   }
+  std::size_t remove(FieldNames names) {
+    if (!may_have(names)) return 0;
+    return remove_if([&](const Field& line) { return names.has(line.which); });
+  }
+  /// Removes all of that name; `see` is called with the value of each.
+  template <class See>
+  void take(FieldName which, See see) {
+    if (!may_have({which})) return;
+    remove_if([&](const Field& line) {
+      if (line.which != which) return false;
+      see(line.value);
+      return true;
+    });
+  }
   /// Removes all of that name and adds one line.
   void set(std::string_view name, std::string_view value);
   /// Gives all its memory to the next message of the thread: an idle connection holds none.

@@ -41,7 +41,7 @@ awaitable<void> Connection::serve_h2(std::string early) {
   }
   place_.requests(nullptr);
   co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
-  streams.finish();
+  streams.finish();  // where run() was cut
   streams.under_way().stop();
   co_await streams.under_way().gone();
   if (connection.abuse() != http::H2Abuse::none) calm_down(connection.abuse());
