@@ -130,8 +130,10 @@ Refusal H2Block::body_length(End end, BodyLength& into) {
   std::size_t lines = 0;
   std::uint64_t bytes = 0;
   bool bad = false;
-  into_->take(FieldName::content_length,
-              [&](std::string_view value) { bad = !parse_length(value, bytes) || ++lines > 1; });
+  into_->take(FieldName::content_length, [&](std::string_view value) {
+    ++lines;
+    bad = !parse_length(value, bytes) || lines > 1;
+  });
   if (bad) return refuse(400, "content_length");
   if (lines > 0) {
     into = BodyLength::counted(bytes);

@@ -108,6 +108,7 @@ TEST_CASE("what HTTP/2 does not allow in a request is malformed") {
       {"two hosts", ask({{"host", "a.example"}, {"host", "a.example"}})},
       {"another host", ask({{"host", "b.example"}})},
       {"content-length twice", ask({{"content-length", "0"}, {"content-length", "0"}})},
+      {"content-length twice, bad first", ask({{"content-length", "+0"}, {"content-length", "0"}})},
       {"content-length of no body", ask({{"content-length", "3"}})},
       {"content-length with a sign", ask({{"content-length", "+0"}})},
       {"content-length list", ask({{"content-length", "0,0"}})},
