@@ -80,7 +80,8 @@ void H2Connection::data(std::int32_t id, std::string_view bytes) {
 }
 
 void H2Connection::stream_ended(std::int32_t id) {
-  if (H2Stream* const stream = find(id)) stream->ended();
+  H2Stream* const stream = find(id);
+  if (stream != nullptr && !stream->failed()) stream->ended();
 }
 
 void H2Connection::stream_closed(std::int32_t id, H2Code code, bool ours) {

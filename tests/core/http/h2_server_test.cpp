@@ -156,6 +156,20 @@ TEST_CASE("request trailers reach the road") {
   CHECK(seen == "6");
 }
 
+TEST_CASE("a body whose trailers are refused is not a whole one") {
+  std::string fault;
+  H2ServerBench bench([&](ServerExchange& exchange) -> awaitable<void> {
+    auto piece = co_await exchange.read_body();
+    if (!piece) fault = name(piece.error().fault());
+  });
+  h2::Pairs many;
+  for (int i = 0; i < 200; ++i) many.emplace_back("a", "b");
+  bench.begin();
+  bench.send(h2::request(1, h2::ask("POST", "/"), false) + h2::request(1, many, true));
+  CHECK(fault == name(Fault::limit));
+  CHECK(bench.reply(1).reset == 11);  // ENHANCE_YOUR_CALM
+}
+
 TEST_CASE("answers without a body end with their head") {
   SUBCASE("204") {
     H2ServerBench bench(&no_content);
