@@ -94,7 +94,7 @@ void H2ClientConnection::block_ended(std::int32_t id, bool end_stream) {
   auto* const exchange = static_cast<H2ClientExchange*>(find(id));
   if (exchange == nullptr || exchange->failed()) return;
   if (exchange->collecting_) return exchange->head_ended(end_stream ? End::last : End::more);
-  judge_trailers(id, exchange);
+  judge_trailers(*exchange, end_stream);
 }
 
 void H2ClientConnection::goaway_came(std::int32_t, H2Code) { goodbye_ = true; }

@@ -81,8 +81,9 @@ class H2Connection : private H2Events {
   Phase phase() const { return phase_; }
   void enter(H2Stream& stream, std::int32_t id);
   H2Stream* find(std::int32_t id);
-  /// The trailers of `stream` have come to their end; null: it is gone.
-  void judge_trailers(std::int32_t id, H2Stream* stream);
+  /// The trailers of `stream` have come to their end, and with it the stream, as it has to
+  /// (RFC 9113 §8.1).
+  void judge_trailers(H2Stream& stream, bool end_stream);
   /// What came in has been dealt with: act on it outside the session.
   virtual void received() = 0;
   /// No stream goes on from here.
@@ -106,6 +107,8 @@ class H2Connection : private H2Events {
                                        std::equal_to<std::int32_t>,
                                        Recycling<std::pair<const std::int32_t, H2Stream*>>>;
 
+  /// Its message is malformed, or more than may be.
+  void break_off(H2Stream& stream, const Refusal& why);
   void reset_sent(std::int32_t stream, H2Code code) override;
   H2Portion portion(std::int32_t stream, std::size_t most) override;
   std::string_view take(std::int32_t stream, std::size_t bytes) override;

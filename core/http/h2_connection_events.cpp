@@ -76,12 +76,15 @@ void H2Connection::block_broken(std::int32_t, bool octets) {
 void H2Connection::data(std::int32_t id, std::string_view bytes) {
   H2Stream* const stream = find(id);
   if (stream == nullptr || stream->failed()) return session_.consume(id, bytes.size());
-  stream->arrived(bytes);
+  if (stream->arrived(bytes)) return;
+  session_.consume(id, bytes.size());
+  break_off(*stream, refuse(400, "body_too_long"));
 }
 
 void H2Connection::stream_ended(std::int32_t id) {
   H2Stream* const stream = find(id);
-  if (stream != nullptr && !stream->failed()) stream->ended();
+  if (stream == nullptr || stream->failed()) return;
+  if (!stream->ended()) break_off(*stream, refuse(400, "body_too_short"));
 }
 
 void H2Connection::stream_closed(std::int32_t id, H2Code code, bool ours) {
@@ -137,13 +140,20 @@ void H2Connection::begin_block(std::int32_t id, Fields* into) {
   block_.begin(*into);
 }
 
-void H2Connection::judge_trailers(std::int32_t id, H2Stream* stream) {
-  const Refusal refusal = block_.trailers();
-  if (!refusal || stream == nullptr || stream->failed()) return;
-  stream->trailers().clear();
-  session_.reset(id, refusal.status == 431 ? H2Code::enhance_your_calm : H2Code::protocol_error);
-  stream->closed(Error(refusal.status == 431 ? Fault::limit : Fault::bad_message, peer(),
-                       std::string(refusal.reason)));
+void H2Connection::judge_trailers(H2Stream& stream, bool end_stream) {
+  if (stream.failed()) return;
+  Refusal refusal = block_.trailers();
+  if (!refusal && !end_stream) refusal = refuse(400, "trailers_without_end");
+  if (!refusal) return;
+  stream.trailers().clear();
+  break_off(stream, refusal);
+}
+
+void H2Connection::break_off(H2Stream& stream, const Refusal& why) {
+  const bool too_much = why.status == 431;
+  session_.reset(stream.id(), too_much ? H2Code::enhance_your_calm : H2Code::protocol_error);
+  stream.closed(
+      Error(too_much ? Fault::limit : Fault::bad_message, peer(), std::string(why.reason)));
 }
 
 }  // namespace gatehouse::http

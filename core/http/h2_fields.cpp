@@ -50,7 +50,8 @@ bool H2Block::malformed(std::string_view reason) {
 bool H2Block::add(std::string_view name, std::string_view value) {
   bytes_ += name.size() + value.size() + field_overhead;
   // Browsers send each cookie as a crumb of its own, dozens of them: a larger count is theirs.
-  const FieldName which = field_name(name);
+  const bool pseudo = name.starts_with(':');
+  const FieldName which = pseudo ? FieldName::other : field_name(name);
   const bool crumb = which == FieldName::cookie;
   std::size_t& count = crumb ? crumbs_ : count_;
   const std::size_t most =
@@ -61,7 +62,7 @@ bool H2Block::add(std::string_view name, std::string_view value) {
            bytes_ <= limits_.header_bytes * bomb_factor;
   }
   if (!malformed_.empty()) return true;
-  if (name.starts_with(':')) {
+  if (pseudo) {
     add_pseudo(name, value);
   } else {
     add_regular({name, value, which});

@@ -53,7 +53,7 @@ void H2ServerConnection::block_began(std::int32_t id, bool first) {
 
 void H2ServerConnection::block_ended(std::int32_t id, bool end_stream) {
   H2Stream* const stream = find(id);
-  if (stream != nullptr) return judge_trailers(id, stream);
+  if (stream != nullptr) return judge_trailers(*stream, end_stream);
   if (!opening_) {
     if (id == refused_) session().reset(id, H2Code::refused_stream);
     return;
@@ -66,18 +66,10 @@ void H2ServerConnection::block_ended(std::int32_t id, bool end_stream) {
   if (refusal) return turn_away(id, refusal, end);
   exchange->continue_wanted_ = exchange->head_.expects_continue;
   exchange->may_be_silent_ = speaks_grpc(exchange->head_);
+  const BodyLength& length = exchange->head_.length;
+  if (length.kind == BodyLength::Kind::counted) exchange->announce(length.bytes);
   enter(*exchange, id);
   fresh_.push_back(std::move(exchange));
-}
-
-void H2ServerConnection::block_broken(std::int32_t id, bool octets) {
-  H2Connection::block_broken(id, octets);
-  if (!opening_) return;  // trailers
-  opening_.reset();
-  Refusal refusal;
-  refusal.status = 400;
-  refusal.reason = octets ? "field_octets" : "malformed";
-  road_.refused(refusal);
 }
 
 /// RFC 9113 §8.1.1: what is malformed gets no answer; what is only refused does.

@@ -61,7 +61,6 @@ class H2ServerConnection final : public H2Connection, public ServerConnection {
   friend class H2ServerExchange;
   void block_began(std::int32_t id, bool first) override;
   void block_ended(std::int32_t id, bool end_stream) override;
-  void block_broken(std::int32_t id, bool octets) override;
   void received() override;
   void turn_away(std::int32_t id, const Refusal& refusal, End end);
 

@@ -9,7 +9,8 @@
 #include "core/http/h1_buffers.hpp"
 #include "core/http/message.hpp"
 
-/// The door to nghttp2: frames in and out of memory, as our words. No sockets, no clock.
+/// The door to nghttp2: frames in and out of memory, as our words. No sockets, no clock. What a
+/// server's session tells of messages is not judged yet: RFC 9113 §8 is its owner's to hold.
 namespace gatehouse::http {
 
 /// RFC 9113 §7.
@@ -71,7 +72,7 @@ class H2Events {
   virtual bool field(std::int32_t stream, std::string_view name, std::string_view value) = 0;
   virtual void block_ended(std::int32_t stream, bool end_stream) = 0;
   /// The block will not end: it breaks the rules and its stream is being reset, `octets`: for
-  /// octets that no field may have.
+  /// octets that no field may have (a server judges those itself).
   virtual void block_broken(std::int32_t stream, bool octets) = 0;
   virtual void data(std::int32_t stream, std::string_view bytes) = 0;
   virtual void stream_ended(std::int32_t stream) = 0;

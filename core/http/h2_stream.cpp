@@ -89,14 +89,21 @@ H2Stream::~H2Stream() {
 
 // --- told by the connection ---------------------------------------------------------------------
 
-void H2Stream::arrived(std::string_view bytes) {
+bool H2Stream::arrived(std::string_view bytes) {
+  if (in_left_) {
+    if (bytes.size() > *in_left_) return false;
+    *in_left_ -= bytes.size();
+  }
   arriving_.append(bytes);
   readable_.notify();
+  return true;
 }
 
-void H2Stream::ended() {
+bool H2Stream::ended() {
+  if (in_left_.value_or(0) > 0) return false;
   in_ended_ = true;
   readable_.notify();
+  return true;
 }
 
 void H2Stream::closed(Error why) {

@@ -73,8 +73,12 @@ class H2Stream {
   // Told by the connection.
   void open(std::int32_t id) { id_ = id; }
   std::int32_t id() const { return id_; }
-  void arrived(std::string_view bytes);
-  void ended();
+  /// So many octets will come, no more and no less (RFC 9113 §8.1.1).
+  void announce(std::uint64_t bytes) { in_left_ = bytes; }
+  /// False: more than was announced; nothing is taken.
+  bool arrived(std::string_view bytes);
+  /// False: less came than was announced.
+  bool ended();
   /// Both sides have said all: how the stream closes tells nothing more.
   bool complete() const { return in_ended_ && out_done_; }
   void closed(Error why);
@@ -162,6 +166,7 @@ class H2Stream {
   std::size_t since_widened_ = 0;
   std::size_t tunnel_at_ = 0;
   bool in_ended_ = false;
+  std::optional<std::uint64_t> in_left_;  // of a body that is announced
   Fields trailers_;
 
   std::string_view outgoing_;  // the sender's, while send() waits

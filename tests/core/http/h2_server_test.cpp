@@ -156,6 +156,50 @@ TEST_CASE("request trailers reach the road") {
   CHECK(seen == "6");
 }
 
+TEST_CASE("a request that goes on as its head does not allow is broken off, and others go on") {
+  const auto up = [](const h2::Pairs& more) {
+    return h2::request(1, h2::ask("POST", "/", more), false);
+  };
+  const auto announced = [&](const char* bytes) { return up({{"content-length", bytes}}); };
+  struct Row {
+    std::string what;
+    std::string octets;
+  };
+  const Row rows[] = {
+      {"more than announced", announced("3") + h2::body(1, "abcd", true)},
+      {"more, in two pieces", announced("3") + h2::body(1, "ab", false) + h2::body(1, "cd", false)},
+      {"less than announced", announced("3") + h2::body(1, "ab", true)},
+      {"less, and trailers",
+       announced("3") + h2::body(1, "ab", false) + h2::request(1, {{"x", "y"}}, true)},
+      {"nothing in the place of something", announced("3") + h2::body(1, "", true)},
+      {"something in the place of nothing", announced("0") + h2::body(1, "a", true)},
+      {"trailers that are not the end", up({}) + h2::request(1, {{"x", "y"}}, false)},
+      {"pseudo-field in the trailers", up({}) + h2::request(1, {{":path", "/"}}, true)},
+      {"line end in a trailer", up({}) + h2::request(1, {{"x", "a\r\nb"}}, true)},
+      {"field of a connection in the trailers",
+       up({}) + h2::request(1, {{"transfer-encoding", "chunked"}}, true)},
+  };
+  for (const Row& row : rows) {
+    CAPTURE(row.what);
+    bool whole = false;
+    std::string fault;
+    H2ServerBench bench([&](ServerExchange& exchange) -> awaitable<void> {
+      while (!whole) {
+        auto piece = co_await exchange.read_body();
+        if (!piece) fault = name(piece.error().fault());
+        if (!piece) co_return;
+        whole = piece->last;
+      }
+      co_await hello(exchange);
+    });
+    bench.begin();
+    bench.send(row.octets + h2::request(3, h2::ask("GET", "/")));
+    CHECK(fault == name(Fault::bad_message));
+    CHECK(bench.reply(1).reset == 1);  // PROTOCOL_ERROR
+    CHECK(bench.reply(3).body == "hello");
+  }
+}
+
 TEST_CASE("a body whose trailers are refused is not a whole one") {
   std::string fault;
   H2ServerBench bench([&](ServerExchange& exchange) -> awaitable<void> {
@@ -168,6 +212,18 @@ TEST_CASE("a body whose trailers are refused is not a whole one") {
   bench.send(h2::request(1, h2::ask("POST", "/"), false) + h2::request(1, many, true));
   CHECK(fault == name(Fault::limit));
   CHECK(bench.reply(1).reset == 11);  // ENHANCE_YOUR_CALM
+}
+
+TEST_CASE("a body of the announced length is whole, in whatever pieces it comes") {
+  H2ServerBench bench(&echo_body);
+  bench.begin();
+  const h2::Pairs head = h2::ask("POST", "/", {{"content-length", "3"}});
+  bench.send(h2::request(1, head, false) + h2::body(1, "ab", false) + h2::body(1, "c", false) +
+             h2::body(1, "", true));
+  CHECK(bench.reply(1).body == "abc");
+  bench.send(h2::request(3, head, false) + h2::body(3, "abc", false) +
+             h2::request(3, {{"x", "y"}}, true));
+  CHECK(bench.reply(3).body == "abc");
 }
 
 TEST_CASE("answers without a body end with their head") {

@@ -131,7 +131,7 @@ TEST_CASE("the log has a line for each stream, refused ones too") {
   CHECK(lines[0]["status"] == 200);
   CHECK(lines[1]["proto"] == "HTTP/2");
   CHECK(lines[1]["status"] == 400);
-  CHECK(lines[1]["error"] == "malformed");
+  CHECK(lines[1]["error"] == "connection_field");
   CHECK(lines[2]["status"] == 200);
   CHECK(bench.worker->counters.rejected_by["malformed"] == 1);
 }
