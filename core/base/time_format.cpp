@@ -4,6 +4,8 @@
 #include <array>
 #include <cstdio>
 
+#include "core/base/two_digits.hpp"
+
 namespace gatehouse {
 namespace {
 
@@ -39,8 +41,10 @@ Parts utc(Wall when) {
 }
 
 /// Writes the last `width` digits of `value`; returns where they end.
-char* put_digits(char* at, unsigned value, std::size_t width) {
-  for (std::size_t i = width; i-- > 0; value /= 10) at[i] = static_cast<char>('0' + value % 10);
+template <std::size_t width>
+char* put_digits(char* at, unsigned value) {
+  static_assert(width % 2 == 0);
+  for (std::size_t i = width; i > 0; value /= 100) put_two_digits(at + (i -= 2), value % 100);
   return at + width;
 }
 
@@ -92,19 +96,19 @@ Wall nearest_wall(std::chrono::seconds since_epoch) {
 
 std::string_view rfc3339(Wall when, DateRoom& room) {
   const Parts parts = utc(when);
-  char* at = put_digits(room.data(), static_cast<unsigned>(parts.year), 4);
+  char* at = put_digits<4>(room.data(), static_cast<unsigned>(parts.year));
   *at++ = '-';
-  at = put_digits(at, parts.month, 2);
+  at = put_digits<2>(at, parts.month);
   *at++ = '-';
-  at = put_digits(at, parts.day, 2);
+  at = put_digits<2>(at, parts.day);
   *at++ = 'T';
-  at = put_digits(at, parts.hour, 2);
+  at = put_digits<2>(at, parts.hour);
   *at++ = ':';
-  at = put_digits(at, parts.minute, 2);
+  at = put_digits<2>(at, parts.minute);
   *at++ = ':';
-  at = put_digits(at, parts.second, 2);
+  at = put_digits<2>(at, parts.second);
   *at++ = '.';
-  at = put_digits(at, parts.microsecond, 6);
+  at = put_digits<6>(at, parts.microsecond);
   *at++ = 'Z';
   return {room.data(), static_cast<std::size_t>(at - room.data())};
 }

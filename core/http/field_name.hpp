@@ -28,11 +28,13 @@ enum class FieldName : std::uint8_t {
   proxy_authentication_info,
   proxy_authorization,
   proxy_connection,
+  referer,
   set_cookie,
   te,
   trailer,
   transfer_encoding,
   upgrade,
+  user_agent,
   via,
   x_accel,      // X-Accel-*
   x_forwarded,  // X-Forwarded-*

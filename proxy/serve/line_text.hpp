@@ -33,7 +33,8 @@ class LineText {
   void pop_back() { --size_; }
 
  private:
-  void grow(std::size_t by) {
+  // Apart, because a thread's lines are soon as long as they get.
+  [[gnu::noinline]] void grow(std::size_t by) {
     constexpr std::size_t usual = 1024;
     const std::size_t capacity = std::max({usual, 2 * capacity_, size_ + by});
     auto larger = std::make_unique_for_overwrite<char[]>(capacity);

@@ -85,8 +85,9 @@ void Transaction::begin_request(const http::RequestHead& request, const Snapshot
     if (given && !given->empty() && given->size() <= 128 && visible(*given)) facts_.id = *given;
   }
   if (worker_.access) {
-    facts_.user_agent = request.fields.find("User-Agent").value_or(std::string_view());
-    facts_.referer = request.fields.find("Referer").value_or(std::string_view());
+    facts_.user_agent =
+        request.fields.find(http::FieldName::user_agent).value_or(std::string_view());
+    facts_.referer = request.fields.find(http::FieldName::referer).value_or(std::string_view());
   }
 }
 
