@@ -1,8 +1,11 @@
 #include "proxy/serve/access_log.hpp"
 
 #include <fcntl.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <chrono>
 #include <system_error>
@@ -66,38 +69,49 @@ void AccessLog::reopen() {
   bell_->ring();
 }
 
-bool AccessLog::collect(std::string& out) {
+bool AccessLog::write_lines() {
   bool any = false;
-  for (const auto& ring : rings_) any = ring->take(out) || any;
+  for (const auto& ring : rings_) {
+    const AccessRing::Pieces lines = ring->lines();
+    if (lines[0].empty()) continue;
+    write_out(lines);
+    ring->taken();
+    any = true;
+  }
   return any;
 }
 
 void AccessLog::run() {
-  std::string out;
   for (;;) {
     if (reopen_.exchange(false)) open_again();
-    out.clear();
-    if (collect(out)) {
-      write_out(out);
+    if (write_lines()) {
       if (!ending_) std::this_thread::sleep_for(gather);
       continue;
     }
     if (ending_) return;
     bell_->asleep = 1;
-    if (ending_ || reopen_ || collect(out)) {
+    if (ending_ || reopen_ || write_lines()) {
       bell_->asleep = 0;
-      write_out(out);
       continue;
     }
     bell_->asleep.wait(1);
   }
 }
 
-void AccessLog::write_out(std::string_view bytes) {
-  while (!bytes.empty()) {
-    const ssize_t put = ::write(fd_, bytes.data(), bytes.size());
+void AccessLog::write_out(AccessRing::Pieces pieces) {
+  while (!pieces[0].empty() || !pieces[1].empty()) {
+    std::array<iovec, 2> parts;  // in one call: others may write to the same file
+    for (std::size_t i = 0; i < parts.size(); ++i) {
+      parts[i] = {const_cast<char*>(pieces[i].data()), pieces[i].size()};
+    }
+    const ssize_t put = ::writev(fd_, parts.data(), parts.size());
     if (put > 0) {
-      bytes.remove_prefix(static_cast<std::size_t>(put));
+      auto left = static_cast<std::size_t>(put);
+      for (std::string_view& piece : pieces) {
+        const std::size_t gone = std::min(left, piece.size());
+        piece.remove_prefix(gone);
+        left -= gone;
+      }
       failing_ = false;
       continue;
     }

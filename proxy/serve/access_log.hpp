@@ -34,8 +34,9 @@ class AccessLog {
  private:
   AccessLog(std::string path, int fd, std::size_t workers, std::string hash_key);
   void run();
-  bool collect(std::string& out);
-  void write_out(std::string_view bytes);
+  /// False: no ring had a line.
+  bool write_lines();
+  void write_out(AccessRing::Pieces pieces);
   void open_again();
 
   std::string path_;  // empty: stderr or stdout

@@ -19,8 +19,15 @@ AccessRing::AccessRing(std::shared_ptr<Bell> bell, std::string hash_key, std::si
       octets_(std::make_unique_for_overwrite<char[]>(size_)) {}
 
 bool AccessRing::put(std::string_view line) {
-  const std::size_t end = written_.load(std::memory_order_relaxed);
-  const std::size_t room = size_ - (end - read_.load(std::memory_order_acquire));
+  std::size_t end = written_.load(std::memory_order_relaxed);
+  const std::size_t read = read_.load(std::memory_order_acquire);
+  std::size_t begin = begin_.load(std::memory_order_relaxed);
+  if (read == end) {
+    // All over again, from the front: its memory was used lately, and is near.
+    begin = end = (end + size_ - 1) & ~(size_ - 1);
+    begin_.store(begin, std::memory_order_relaxed);
+  }
+  const std::size_t room = size_ - (end - std::max(read, begin));
   if (line.size() > room) return false;
   const std::size_t at = end & (size_ - 1);
   const std::string_view first = line.substr(0, size_ - at);
@@ -32,16 +39,15 @@ bool AccessRing::put(std::string_view line) {
   return true;
 }
 
-bool AccessRing::take(std::string& out) {
-  const std::size_t end = written_.load();
-  const std::size_t begin = read_.load(std::memory_order_relaxed);
-  if (begin == end) return false;
+AccessRing::Pieces AccessRing::lines() {
+  seen_ = written_.load();
+  const std::size_t read = read_.load(std::memory_order_relaxed);
+  if (seen_ == read) return {};
+  const std::size_t begin = std::max(read, begin_.load(std::memory_order_relaxed));
   const std::size_t at = begin & (size_ - 1);
-  const std::size_t first = std::min(end - begin, size_ - at);
-  out.append(octets_.get() + at, first);
-  out.append(octets_.get(), end - begin - first);
-  read_.store(end, std::memory_order_release);
-  return true;
+  const std::size_t first = std::min(seen_ - begin, size_ - at);
+  return {std::string_view(octets_.get() + at, first),
+          std::string_view(octets_.get(), seen_ - begin - first)};
 }
 
 }  // namespace gatehouse::serve

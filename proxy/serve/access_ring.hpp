@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <memory>
@@ -24,8 +25,11 @@ class AccessRing {
 
   /// Worker only. False: no room for all of it, the line is lost.
   bool put(std::string_view line);
-  /// Writer only. Appends all lines that are there to `out`; false: there was none.
-  bool take(std::string& out);
+  /// Writer only. All lines that are there, end to end in these two; what they point at stays until
+  /// taken().
+  using Pieces = std::array<std::string_view, 2>;
+  Pieces lines();
+  void taken() { read_.store(seen_, std::memory_order_release); }
   const std::string& hash_key() const { return hash_key_; }
   /// Worker only: the line being written.
   LineText& line() { return line_; }
@@ -36,8 +40,11 @@ class AccessRing {
   LineText line_;
   std::size_t size_;  // a power of two
   std::unique_ptr<char[]> octets_;
-  alignas(64) std::atomic<std::size_t> read_{0};  // octets ever, as below
+  // Places are counted on and on; those before `begin_` that are not read hold nothing.
+  alignas(64) std::atomic<std::size_t> read_{0};
+  std::size_t seen_ = 0;  // the writer's
   alignas(64) std::atomic<std::size_t> written_{0};
+  std::atomic<std::size_t> begin_{0};
 };
 
 }  // namespace gatehouse::serve

@@ -10,6 +10,7 @@
 
 #include "core/base/time_format.hpp"
 #include "proxy/serve/snapshot.hpp"
+#include "tests/support/access_lines.hpp"
 #include "tests/support/result.hpp"
 #include "tests/support/temporary_folder.hpp"
 
@@ -235,17 +236,53 @@ TEST_CASE("a full ring drops whole lines and takes them again once there is room
   CHECK(ring.put("\n"));  // to the last octet
   CHECK_FALSE(ring.put("\n"));
   std::string out;
-  CHECK(ring.take(out));
+  CHECK(test::take_lines(ring, out));
   CHECK(out == "12\n345\n\n");
-  CHECK_FALSE(ring.take(out));
+  CHECK_FALSE(test::take_lines(ring, out));
   CHECK_FALSE(ring.put("12345678\n"));
-  for (int i = 0; i < 20; ++i) {  // over the end at every place
+  for (int i = 0; i < 20; ++i) {  // from the front each time
     const std::string line = std::to_string(i) + "-abc\n";
     out.clear();
     CHECK(ring.put(line));
-    CHECK(ring.take(out));
+    CHECK(test::take_lines(ring, out));
     CHECK(out == line);
   }
+}
+
+TEST_CASE("a ring that is never empty goes on over its end, wherever a line comes to stand") {
+  AccessRing ring(std::make_shared<AccessRing::Bell>(), "key", 16);
+  std::string put;
+  std::string taken;
+  const auto next = [&](int i) {
+    const std::string line = std::to_string(i) + std::string(static_cast<std::size_t>(i % 5), '-');
+    REQUIRE(ring.put(line + "\n"));
+    put += line + "\n";
+  };
+  next(0);
+  std::size_t in_two = 0;
+  for (int i = 1; i < 200; ++i) {
+    const auto lines = ring.lines();
+    next(i);
+    CHECK_FALSE(ring.put(std::string(16, 'x')));
+    in_two += lines[1].empty() ? 0 : 1;
+    taken.append(lines[0]).append(lines[1]);  // unharmed by what was put meanwhile
+    ring.taken();
+  }
+  test::take_lines(ring, taken);
+  CHECK(taken == put);
+  CHECK(in_two > 10);
+}
+
+TEST_CASE("a line that no ring could hold leaves it as it was") {
+  AccessRing ring(std::make_shared<AccessRing::Bell>(), "key", 8);
+  std::string out;
+  for (int i = 0; i < 3; ++i) {
+    CHECK(ring.put("1234\n"));
+    CHECK(test::take_lines(ring, out));
+    CHECK_FALSE(ring.put("123456789\n"));
+    CHECK_FALSE(test::take_lines(ring, out));
+  }
+  CHECK(out == "1234\n1234\n1234\n");
 }
 
 TEST_CASE("every line that a ring took reaches the file, in the order of its worker") {

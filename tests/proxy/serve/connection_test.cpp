@@ -7,6 +7,7 @@
 
 #include "proxy/serve/access_ring.hpp"
 #include "tests/proxy/serve/bench.hpp"
+#include "tests/support/access_lines.hpp"
 
 namespace connection_test {
 
@@ -332,7 +333,7 @@ TEST_CASE("every request leaves one line in the access log, refused ones too") {
   client->end();
   bench.settle();
   std::string lines;
-  REQUIRE(bench.worker->access->take(lines));
+  REQUIRE(test::take_lines(*bench.worker->access, lines));
   CHECK_FALSE(holds(lines, "secret"));
   const std::size_t end = lines.find('\n');
   const json first = json::parse(lines.substr(0, end));
@@ -354,7 +355,7 @@ TEST_CASE("every request leaves one line in the access log, refused ones too") {
       bench.ask(next, "GET /one HTTP/1.1\r\nHost: a.example\r\n\r\n");
     }
     lines.clear();
-    REQUIRE(bench.worker->access->take(lines));
+    REQUIRE(test::take_lines(*bench.worker->access, lines));
     const auto kept = std::count(lines.begin(), lines.end(), '\n');
     CHECK(kept > 0);
     CHECK(kept < 40);

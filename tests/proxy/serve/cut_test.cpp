@@ -6,6 +6,7 @@
 
 #include "proxy/serve/access_ring.hpp"
 #include "tests/proxy/serve/bench.hpp"
+#include "tests/support/access_lines.hpp"
 
 namespace cut_test {
 
@@ -177,7 +178,7 @@ TEST_CASE("a request that is cut leaves its line in the log, and its connection 
   cut(bench);
   CHECK(bench.worker->counters.requests == 1);
   std::string lines;
-  REQUIRE(bench.worker->access->take(lines));
+  REQUIRE(test::take_lines(*bench.worker->access, lines));
   const json line = json::parse(lines.substr(0, lines.find('\n')));
   CHECK(line["error"] != "");
   CHECK(line["host"] == "a.example");
@@ -204,11 +205,11 @@ TEST_CASE("an idle tunnel holds no buffer, and its line in the log tells all the
   const auto other = bench.connect();
   bench.ask(other, "GET /" + std::string(3000, 'x') + " HTTP/1.1\r\nHost: a.example\r\n\r\n");
   std::string lines;
-  while (bench.worker->access->take(lines)) {
+  while (test::take_lines(*bench.worker->access, lines)) {
   }
   lines.clear();
   cut(bench);
-  REQUIRE(bench.worker->access->take(lines));
+  REQUIRE(test::take_lines(*bench.worker->access, lines));
   const json line = json::parse(lines.substr(0, lines.find('\n')));
   CHECK(line["method"] == "GET");
   CHECK(line["host"] == "a.example");

@@ -4,6 +4,7 @@
 
 #include "proxy/serve/access_ring.hpp"
 #include "tests/proxy/serve/bench.hpp"
+#include "tests/support/access_lines.hpp"
 #include "tests/support/h2_peer.hpp"
 
 namespace h2_connection_test {
@@ -118,7 +119,7 @@ TEST_CASE("the log has a line for each stream, refused ones too") {
   client.send(h2::request(3, broken));
   client.send(h2::request(5, ask("/one")));
   std::string text;
-  bench.worker->access->take(text);
+  test::take_lines(*bench.worker->access, text);
   std::vector<json> lines;
   for (std::size_t at = 0; at < text.size();) {
     const std::size_t end = text.find('\n', at);

@@ -8,6 +8,7 @@
 #include "core/net/proxy_header.hpp"
 #include "proxy/serve/access_ring.hpp"
 #include "tests/proxy/serve/bench.hpp"
+#include "tests/support/access_lines.hpp"
 #include "tests/support/client_hello.hpp"
 
 namespace passthrough_test {
@@ -344,7 +345,7 @@ TEST_CASE("a connection that was passed through leaves one line in the access lo
   server->end();
   bench.settle();
   std::string lines;
-  bench.worker->access->take(lines);
+  test::take_lines(*bench.worker->access, lines);
   const json line = json::parse(lines);
   CHECK(line["proto"] == "TLS");
   CHECK(line["host"] == "theirs.example");
