@@ -82,6 +82,9 @@ class ServerConnection {
  public:
   /// Lets the connection end as soon as nothing is under way on it.
   virtual void drain() = 0;
+  /// Somebody waits for its place: drains where it has been idle for a while. False: it has not, or
+  /// is on its way out already.
+  virtual bool make_way() = 0;
   /// It is cut now: says so where the protocol has a word for that and no other is half said. Never
   /// waits.
   virtual void take_leave() {}

@@ -67,6 +67,8 @@ class H1ServerConnection final : public ServerConnection, private ServerExchange
   /// The connection ends with the answer under way; an idle one after a short grace, in which a
   /// request that was just being sent is still answered.
   void drain() override;
+  /// What has been idle for a while rests, and is no longer here.
+  bool make_way() override { return false; }
 
   /// After next() was null: what the client began with where that is HTTP/2 (RFC 9113 §3.3) and
   /// `may_be_h2` lets it. The stream is open and untouched then. Else empty.

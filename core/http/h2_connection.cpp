@@ -156,6 +156,12 @@ void H2Connection::set_read_deadline() {
   stream_.deadline(Want::read, until);
 }
 
+void H2Connection::idle_at_most(std::chrono::milliseconds span) {
+  patience_.idle = span;
+  idle_since_ = worker_.clock.steady();
+  if (phase_ == Phase::open) set_read_deadline();
+}
+
 void H2Connection::overdue() {
   const Steady now = worker_.clock.steady();
   if (block_began_ != Steady::max() && block_began_ + as_duration(patience_.header) <= now) {

@@ -78,6 +78,12 @@ class H2Connection : private H2Events {
   void begin_block(std::int32_t id, Fields* into);
   Side peer() const { return side_; }
   bool draining() const { return drain_ != Drain::no; }
+  /// No stream is open, nor was one for so long.
+  bool idle_for(Steady::duration span) const {
+    return streams_.empty() && worker_.clock.steady() - idle_since_ >= span;
+  }
+  /// From now on it ends when it has been idle for so long.
+  void idle_at_most(std::chrono::milliseconds span);
   Phase phase() const { return phase_; }
   void enter(H2Stream& stream, std::int32_t id);
   H2Stream* find(std::int32_t id);

@@ -53,6 +53,7 @@ class H2ServerConnection final : public H2Connection, public ServerConnection {
   ~H2ServerConnection() override;
 
   void drain() override { H2Connection::drain(); }
+  bool make_way() override;
   void take_leave() override { H2Connection::take_leave(); }
   /// Requests handed out so far.
   std::uint64_t requests() const { return requests_; }

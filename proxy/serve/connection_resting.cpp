@@ -33,4 +33,10 @@ void Connection::drain() {
   stream_->deadline(net::Want::read, rest_.until);
 }
 
+bool Connection::make_way() {
+  if (rest_.until <= worker_.clock.steady() + http::H1ServerConnection::drain_grace) return false;
+  drain();
+  return true;
+}
+
 }  // namespace gatehouse::serve::detail

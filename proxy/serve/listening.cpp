@@ -8,6 +8,7 @@
 #include <limits>
 
 #include "core/base/log.hpp"
+#include "core/http/h1_server.hpp"
 #include "core/net/socket_stream.hpp"
 #include "proxy/serve/connection.hpp"
 
@@ -19,6 +20,7 @@ using namespace std::chrono_literals;
 constexpr std::size_t batch = 64;
 constexpr auto pause_without_means = 100ms;
 
+constexpr std::size_t part_that_makes_way = 16;        // of all, at a time
 constexpr std::size_t descriptors_per_connection = 2;  // to the client and to a server
 
 bool out_of_means(int code) {
@@ -83,6 +85,13 @@ std::size_t Listening::room() const {
   return share > open ? share - open : 0;
 }
 
+void Listening::ask_for_room() {
+  const Steady now = worker_.clock.steady();
+  if (now < ask_again_) return;
+  ask_again_ = now + http::H1ServerConnection::drain_grace;
+  worker_.connections.make_way(1 + worker_.connections.count() / part_that_makes_way);
+}
+
 awaitable<void> Listening::accept_all(std::shared_ptr<Door> door) {
   while (door->socket.is_open()) {
     const auto [ec] =
@@ -95,6 +104,7 @@ awaitable<void> Listening::accept_all(std::shared_ptr<Door> door) {
     // Past the limit, or out of descriptors or memory: new connections wait in the kernel's queue,
     // those we have are served.
     if (free > 0) ++worker_.counters.accept_pauses;
+    ask_for_room();
     ++pausing_;
     door->pause.expires_after(pause_without_means);
     co_await door->pause.async_wait(as_result);

@@ -51,10 +51,13 @@ class Listening {
   /// Accepts what is there, at most a batch. Returns false when the machine ran out of means.
   bool accept_batch(const std::shared_ptr<Door>& door, std::size_t most);
   std::size_t room() const;
+  /// Asks connections that nobody uses to make way for those that wait.
+  void ask_for_room();
 
   Worker& worker_;
   std::map<std::string, std::shared_ptr<Door>> doors_;
   std::size_t pausing_ = 0;  // doors
+  Steady ask_again_{};       // not before those who were asked have gone
 };
 
 }  // namespace gatehouse::serve

@@ -5,16 +5,16 @@
 namespace gatehouse::serve {
 
 LiveConnections::Place::Place(LiveConnections& list, net::Stream* stream, std::string_view listener)
-    : list_(list), stream_(stream), listener_(listener), next_(list.first_), back_(&list.first_) {
-  if (next_) next_->back_ = &next_;
-  list.first_ = this;
+    : list_(list), stream_(stream), listener_(listener), back_(list.end_) {
+  *back_ = this;
+  list.end_ = &next_;
   ++list.total_;
   ++list.by_state_[static_cast<std::size_t>(state_)];
 }
 
 LiveConnections::Place::~Place() {
   *back_ = next_;
-  if (next_) next_->back_ = back_;
+  (next_ ? next_->back_ : list_.end_) = back_;
   --list_.total_;
   --list_.by_state_[static_cast<std::size_t>(state_)];
   if (list_.on_leave_) list_.on_leave_();
@@ -32,6 +32,15 @@ void LiveConnections::retire(std::string_view listener) {
     place->closing_ = true;
     if (place->requests_) place->requests_->drain();
   }
+}
+
+std::size_t LiveConnections::make_way(std::size_t most) {
+  std::size_t asked = 0;
+  for (Place* place = first_; place && asked < most; place = place->next_) {
+    const bool may_go = place->state_ == State::idle && place->requests_;
+    if (may_go && place->requests_->make_way()) ++asked;
+  }
+  return asked;
 }
 
 void LiveConnections::close_streams() {

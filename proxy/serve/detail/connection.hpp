@@ -50,6 +50,7 @@ class Connection final : public net::Sleeper, private http::ServerConnection {
   static void lay_to_rest(std::unique_ptr<Connection> connection);
   void wake(std::unique_ptr<net::Sleeper> self, Woken why) override;
   void drain() override;
+  bool make_way() override;
 
   bool tls() const { return facts_.tls != nullptr; }
   Entrance entrance() const;

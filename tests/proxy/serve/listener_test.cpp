@@ -385,4 +385,44 @@ TEST_CASE("past max_connections clients wait in the kernel's queue until others 
   bench.worker->listening->remove_all();
 }
 
+TEST_CASE("past max_connections idle ones make way for clients that wait") {
+  auto config = echo_config();
+  config.server.max_connections = 2;
+  Bench bench(config);
+  bench.worker->listening = std::make_shared<serve::Listening>(*bench.worker);
+  net::ListenAddress where;
+  where.kind = net::ListenAddress::Kind::address;
+  where.address = asio::ip::address_v4::loopback();
+  auto socket = net::ListenSocket::open(where);
+  REQUIRE(socket);
+  const std::uint16_t port = socket->port();
+  bench.worker->listening->add("plain", std::move(*socket));
+  std::vector<std::unique_ptr<RawSocket>> clients;
+  const auto come = [&] {
+    clients.push_back(RawSocket::connect(port));
+    clients.back()->send(request);
+  };
+  const auto until_answered = [&](std::size_t which, std::chrono::milliseconds step) {
+    const auto give_up = std::chrono::steady_clock::now() + 10s;
+    while (!clients[which]->received.ends_with(page_end)) {
+      REQUIRE(std::chrono::steady_clock::now() < give_up);
+      bench.advance(step);
+      bench.worker->io.restart();
+      bench.worker->io.run_one_for(1ms);
+      for (const auto& client : clients) client->move();
+    }
+  };
+  come();
+  until_answered(0, 0ms);
+  come();
+  until_answered(1, 0ms);
+  come();
+  until_answered(2, 100ms);  // the clock goes on until one has been idle for long enough
+  clients[0]->move();
+  CHECK(clients[0]->ended());
+  CHECK_FALSE(clients[1]->ended());
+  CHECK(bench.worker->connections.count() == 2);
+  bench.worker->listening->remove_all();
+}
+
 }  // namespace listener_test

@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include "tests/proxy/serve/bench.hpp"
+#include "tests/support/h2_peer.hpp"
 
 namespace resting_test {
 
@@ -10,6 +11,7 @@ using namespace gatehouse;
 using namespace gatehouse::serve::test;
 using namespace std::chrono_literals;
 using config::TlsMode;
+namespace h2 = gatehouse::test::h2;
 using State = serve::LiveConnections::State;
 
 namespace {
@@ -42,6 +44,14 @@ std::shared_ptr<Script> rested(Bench& bench) {
   REQUIRE(bench.worker->clients.size() == 0);  // no task
   REQUIRE(bench.worker->connections.count(State::idle) == 1);
   return client;
+}
+
+/// How many of at most so many were asked to make way.
+std::size_t asked(Bench& bench, std::size_t most) {
+  std::size_t found = 0;
+  asio::post(bench.worker->io, [&] { found = bench.worker->connections.make_way(most); });
+  bench.settle();
+  return found;
 }
 
 void cut(Bench& bench) {
@@ -92,6 +102,60 @@ TEST_CASE("a client that ends its connection at rest is let go") {
   SUBCASE("by a reset") { client->cut(); }
   bench.settle();
   CHECK(client->closed());
+  CHECK(bench.worker->connections.count() == 0);
+}
+
+TEST_CASE("who has been idle for a while makes way, the oldest first") {
+  Bench bench(house());
+  const auto oldest = rested(bench);
+  const auto younger = bench.connect();
+  bench.ask(younger, get_one);
+  CHECK(asked(bench, 10) == 1);  // the younger one had a request just now
+  CHECK(asked(bench, 10) == 0);  // nobody is asked twice
+  bench.advance(1100ms);
+  CHECK(oldest->closed());
+  CHECK_FALSE(younger->closed());
+  CHECK(bench.worker->connections.count() == 1);
+  const auto youngest = bench.connect();
+  bench.ask(youngest, get_one);
+  bench.advance(1s);
+  CHECK(asked(bench, 1) == 1);
+  bench.advance(1100ms);
+  CHECK(younger->closed());
+  CHECK_FALSE(youngest->closed());
+}
+
+TEST_CASE("a request that was on its way when its connection was to make way is answered") {
+  Bench bench(house());
+  const auto client = rested(bench);
+  CHECK(asked(bench, 1) == 1);
+  bench.advance(500ms);
+  CHECK(bench.ask(client, get_one).ends_with("one"));
+  bench.advance(2s);
+  CHECK_FALSE(client->closed());
+}
+
+TEST_CASE("an idle HTTP/2 connection makes way with a goodbye, one with a stream does not") {
+  Bench bench(house());
+  const auto client = bench.connect();
+  const h2::Pairs head = {
+      {":method", "GET"}, {":scheme", "http"}, {":authority", "a.example"}, {":path", "/one"}};
+  const std::string no_window = h2::frame(h2::settings, 0, 0, h2::setting(4, 0));
+  h2::Reader seen;
+  seen.read(bench.ask(client, h2::hello() + no_window + h2::frame(h2::settings, h2::ack, 0) +
+                                  h2::request(1, head)));
+  bench.advance(1s);
+  CHECK(asked(bench, 1) == 0);
+  seen.read(bench.ask(client, h2::grow(1, 1000)));
+  CHECK(seen.stream(1).ended);
+  CHECK(asked(bench, 1) == 0);
+  bench.advance(600ms);
+  CHECK(asked(bench, 1) == 1);
+  CHECK(asked(bench, 1) == 0);
+  bench.advance(1100ms);
+  bench.advance(3s);  // its last words are waited for
+  seen.read(bench.ask(client, ""));
+  CHECK(seen.goaway_code() == 0);
   CHECK(bench.worker->connections.count() == 0);
 }
 
