@@ -80,10 +80,15 @@ class ServerExchange : public Recycled {
 /// The server's end of a client's connection, whatever its protocol.
 class ServerConnection {
  public:
+  /// Without a request for so long it is idle: it may rest, or make way for others.
+  static constexpr std::chrono::milliseconds idle_after{500};
+  /// How long an idle one that is to end waits for a request that is on its way already.
+  static constexpr std::chrono::seconds drain_grace{1};
+
   /// Lets the connection end as soon as nothing is under way on it.
   virtual void drain() = 0;
-  /// Somebody waits for its place: drains where it has been idle for a while. False: it has not, or
-  /// is on its way out already.
+  /// Somebody waits for its place: drains where it is idle. False: it is not, or is on its way out
+  /// already.
   virtual bool make_way() = 0;
   /// It is cut now: says so where the protocol has a word for that and no other is half said. Never
   /// waits.

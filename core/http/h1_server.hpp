@@ -43,9 +43,6 @@ struct H1Rest {
 /// anew for a request. On the stream's worker; the stream outlives it.
 class H1ServerConnection final : public ServerConnection, private ServerExchange {
  public:
-  /// How long an idle connection that is to end still takes a request that was just being sent.
-  static constexpr std::chrono::seconds drain_grace{1};
-
   /// `rest`: where another one left off on this stream.
   H1ServerConnection(net::Stream& stream, H1Worker worker, const H1ServerSettings& settings,
                      H1Rest rest = {});
@@ -67,7 +64,7 @@ class H1ServerConnection final : public ServerConnection, private ServerExchange
   /// The connection ends with the answer under way; an idle one after a short grace, in which a
   /// request that was just being sent is still answered.
   void drain() override;
-  /// What has been idle for a while rests, and is no longer here.
+  /// What is idle rests, and is no longer here.
   bool make_way() override { return false; }
 
   /// After next() was null: what the client began with where that is HTTP/2 (RFC 9113 §3.3) and

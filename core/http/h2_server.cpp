@@ -36,11 +36,9 @@ H2ServerConnection::H2ServerConnection(net::Stream& stream, H2ServerWorker worke
 H2ServerConnection::~H2ServerConnection() = default;
 
 bool H2ServerConnection::make_way() {
-  constexpr std::chrono::milliseconds a_while{500};
-  constexpr std::chrono::seconds grace{1};  // for a request that is on its way
-  if (draining() || !idle_for(a_while)) return false;
+  if (draining() || !idle_for(idle_after)) return false;
   drain();
-  idle_at_most(grace);
+  idle_at_most(drain_grace);
   return true;
 }
 

@@ -29,12 +29,12 @@ void Connection::wake(std::unique_ptr<net::Sleeper> self, Woken why) {
 
 /// As H1ServerConnection does it while it waits.
 void Connection::drain() {
-  rest_.until = worker_.clock.steady() + http::H1ServerConnection::drain_grace;
+  rest_.until = worker_.clock.steady() + drain_grace;
   stream_->deadline(net::Want::read, rest_.until);
 }
 
 bool Connection::make_way() {
-  if (rest_.until <= worker_.clock.steady() + http::H1ServerConnection::drain_grace) return false;
+  if (rest_.until <= worker_.clock.steady() + drain_grace) return false;
   drain();
   return true;
 }

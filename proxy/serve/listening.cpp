@@ -8,7 +8,7 @@
 #include <limits>
 
 #include "core/base/log.hpp"
-#include "core/http/h1_server.hpp"
+#include "core/http/exchange.hpp"
 #include "core/net/socket_stream.hpp"
 #include "proxy/serve/connection.hpp"
 
@@ -88,7 +88,7 @@ std::size_t Listening::room() const {
 void Listening::ask_for_room() {
   const Steady now = worker_.clock.steady();
   if (now < ask_again_) return;
-  ask_again_ = now + http::H1ServerConnection::drain_grace;
+  ask_again_ = now + http::ServerConnection::drain_grace;
   worker_.connections.make_way(1 + worker_.connections.count() / part_that_makes_way);
 }
 

@@ -66,19 +66,19 @@ class LiveConnections {
     LiveConnections& list_;
   };
 
-  /// Called whenever a connection has left.
-  void on_leave(std::function<void()> call) { on_leave_ = std::move(call); }
   LiveConnections() = default;
   LiveConnections(const LiveConnections&) = delete;
   LiveConnections& operator=(const LiveConnections&) = delete;
 
+  /// Called whenever a connection has left.
+  void on_leave(std::function<void()> call) { on_leave_ = std::move(call); }
   std::size_t count() const { return total_; }
   std::size_t count(State state) const { return by_state_[static_cast<std::size_t>(state)]; }
   std::size_t tunnels() const { return tunnels_; }
   /// Lets every connection of `listener` (of all when empty) end with its next answer, idle ones
   /// after a short grace: a request may be on its way already.
   void retire(std::string_view listener = {});
-  /// Lets up to `most` connections end that have been idle for a while, the oldest first. Returns
+  /// Lets up to `most` connections end that are idle, the oldest first. Returns
   /// how many there were.
   std::size_t make_way(std::size_t most);
   /// Closes every connection's stream now. Worker::cut_connections() ends those too that wait for

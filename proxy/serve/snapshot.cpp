@@ -33,13 +33,11 @@ std::vector<std::string> spoken_alpn(const config::Site& site, const config::Ser
   return spoken;
 }
 
-// Of idleness: busy connections do without the little work it is to rest and to wake.
-constexpr auto rest_after = 500ms;
-
 std::shared_ptr<const http::H1ServerSettings> h1_settings(const config::Server& server, bool tls) {
   auto settings = detail::settings_of<http::H1ServerSettings>(server, tls);
   settings.may_be_h2 = !tls && contains(server.protocols, "h2");
-  settings.rest_after = rest_after;
+  // Busy connections do without the little work it is to rest and to wake.
+  settings.rest_after = http::ServerConnection::idle_after;
   return std::make_shared<const http::H1ServerSettings>(settings);
 }
 

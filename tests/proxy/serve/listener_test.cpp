@@ -105,6 +105,38 @@ bool holds(const std::string& text, std::string_view part) {
   return text.find(part) != std::string::npos;
 }
 
+net::ListenSocket on_loopback() {
+  net::ListenAddress where;
+  where.kind = net::ListenAddress::Kind::address;
+  where.address = asio::ip::address_v4::loopback();
+  auto socket = net::ListenSocket::open(where);
+  REQUIRE(socket);
+  return std::move(*socket);
+}
+
+/// Clients of one worker's listeners, which all go on in turn with its loop.
+struct Crowd {
+  void come(std::uint16_t port) {
+    clients.push_back(RawSocket::connect(port));
+    clients.back()->send(request);
+  }
+  bool answered(std::size_t which) const { return clients[which]->received.ends_with(page_end); }
+  /// `step`: of the clock, each turn.
+  void until(const std::function<bool()>& done, std::chrono::milliseconds step = 0ms) {
+    const auto give_up = std::chrono::steady_clock::now() + 10s;
+    while (!done()) {
+      REQUIRE(std::chrono::steady_clock::now() < give_up);
+      if (step > 0ms) bench.advance(step);
+      bench.worker->io.restart();
+      bench.worker->io.run_one_for(1ms);
+      for (const auto& client : clients) client->move();
+    }
+  }
+
+  Bench& bench;
+  std::vector<std::unique_ptr<RawSocket>> clients{};
+};
+
 }  // namespace
 
 TEST_CASE("a request over a real socket is answered") {
@@ -299,12 +331,8 @@ TEST_CASE("connections that rest keep what is known of them, and go with the oth
 
 TEST_CASE("a worker without descriptors pauses, and accepts again once it has some") {
   Bench bench(echo_config());
-  net::ListenAddress where;
-  where.kind = net::ListenAddress::Kind::address;
-  where.address = asio::ip::address_v4::loopback();
-  auto socket = net::ListenSocket::open(where);
-  REQUIRE(socket);
-  const std::uint16_t port = socket->port();
+  auto socket = on_loopback();
+  const std::uint16_t port = socket.port();
   Client waiting(port);  // in the kernel's queue
   waiting.send(request);
   bench.worker->listening = std::make_shared<serve::Listening>(*bench.worker);
@@ -313,7 +341,7 @@ TEST_CASE("a worker without descriptors pauses, and accepts again once it has so
   rlimit none = before;
   none.rlim_cur = 3;
   REQUIRE(::setrlimit(RLIMIT_NOFILE, &none) == 0);
-  bench.worker->listening->add("plain", std::move(*socket));
+  bench.worker->listening->add("plain", std::move(socket));
   while (bench.worker->counters.accept_pauses == 0) bench.worker->io.run_one_for(1s);
   CHECK(bench.worker->counters.connections == 0);
   REQUIRE(::setrlimit(RLIMIT_NOFILE, &before) == 0);
@@ -331,41 +359,22 @@ TEST_CASE("past max_connections clients wait in the kernel's queue until others 
   bench.worker->listening = std::make_shared<serve::Listening>(*bench.worker);
   std::uint16_t ports[2] = {};
   for (int i = 0; i < 2; ++i) {
-    net::ListenAddress where;
-    where.kind = net::ListenAddress::Kind::address;
-    where.address = asio::ip::address_v4::loopback();
-    auto socket = net::ListenSocket::open(where);
-    REQUIRE(socket);
-    ports[i] = socket->port();
-    bench.worker->listening->add(i == 0 ? "plain" : "second", std::move(*socket));
+    auto socket = on_loopback();
+    ports[i] = socket.port();
+    bench.worker->listening->add(i == 0 ? "plain" : "second", std::move(socket));
   }
-  std::vector<std::unique_ptr<RawSocket>> clients;
-  const auto come = [&](std::uint16_t port) {
-    clients.push_back(RawSocket::connect(port));
-    clients.back()->send(request);
-  };
-  const auto until = [&](const std::function<bool()>& done) {
-    const auto give_up = std::chrono::steady_clock::now() + 10s;
-    while (!done()) {
-      REQUIRE(std::chrono::steady_clock::now() < give_up);
-      bench.worker->io.restart();
-      bench.worker->io.run_one_for(1ms);
-      for (const auto& client : clients) client->move();
-    }
-  };
-  const auto answered = [&](std::size_t which) {
-    return clients[which]->received.ends_with(page_end);
-  };
-  come(ports[0]);
-  come(ports[1]);
-  until([&] { return answered(0) && answered(1); });
+  Crowd crowd{bench};
+  auto& clients = crowd.clients;
+  crowd.come(ports[0]);
+  crowd.come(ports[1]);
+  crowd.until([&] { return crowd.answered(0) && crowd.answered(1); });
   CHECK(bench.worker->connections.count() == 2);
 
-  come(ports[0]);
-  come(ports[1]);
+  crowd.come(ports[0]);
+  crowd.come(ports[1]);
   clients[0]->send(request);  // those who are in are served
   clients[0]->received.clear();
-  until([&] { return answered(0); });
+  crowd.until([&] { return crowd.answered(0); });
   // Two doors that wait must not keep each other awake.
   int turns = 0;
   bench.worker->io.restart();
@@ -377,10 +386,10 @@ TEST_CASE("past max_connections clients wait in the kernel's queue until others 
   CHECK_FALSE(clients[2]->ended());
 
   clients[0]->close();
-  until([&] { return answered(2) || answered(3); });
+  crowd.until([&] { return crowd.answered(2) || crowd.answered(3); });
   CHECK(bench.worker->connections.count() == 2);
   clients[1]->close();
-  until([&] { return answered(2) && answered(3); });
+  crowd.until([&] { return crowd.answered(2) && crowd.answered(3); });
   CHECK(bench.worker->counters.connections == 4);
   bench.worker->listening->remove_all();
 }
@@ -390,37 +399,20 @@ TEST_CASE("past max_connections idle ones make way for clients that wait") {
   config.server.max_connections = 2;
   Bench bench(config);
   bench.worker->listening = std::make_shared<serve::Listening>(*bench.worker);
-  net::ListenAddress where;
-  where.kind = net::ListenAddress::Kind::address;
-  where.address = asio::ip::address_v4::loopback();
-  auto socket = net::ListenSocket::open(where);
-  REQUIRE(socket);
-  const std::uint16_t port = socket->port();
-  bench.worker->listening->add("plain", std::move(*socket));
-  std::vector<std::unique_ptr<RawSocket>> clients;
-  const auto come = [&] {
-    clients.push_back(RawSocket::connect(port));
-    clients.back()->send(request);
-  };
-  const auto until_answered = [&](std::size_t which, std::chrono::milliseconds step) {
-    const auto give_up = std::chrono::steady_clock::now() + 10s;
-    while (!clients[which]->received.ends_with(page_end)) {
-      REQUIRE(std::chrono::steady_clock::now() < give_up);
-      bench.advance(step);
-      bench.worker->io.restart();
-      bench.worker->io.run_one_for(1ms);
-      for (const auto& client : clients) client->move();
-    }
-  };
-  come();
-  until_answered(0, 0ms);
-  come();
-  until_answered(1, 0ms);
-  come();
-  until_answered(2, 100ms);  // the clock goes on until one has been idle for long enough
-  clients[0]->move();
-  CHECK(clients[0]->ended());
-  CHECK_FALSE(clients[1]->ended());
+  auto socket = on_loopback();
+  const std::uint16_t port = socket.port();
+  bench.worker->listening->add("plain", std::move(socket));
+  Crowd crowd{bench};
+  crowd.come(port);
+  crowd.until([&] { return crowd.answered(0); });
+  crowd.come(port);
+  crowd.until([&] { return crowd.answered(1); });
+  crowd.come(port);
+  // The clock goes on until one has been idle for long enough.
+  crowd.until([&] { return crowd.answered(2); }, 100ms);
+  crowd.clients[0]->move();
+  CHECK(crowd.clients[0]->ended());
+  CHECK_FALSE(crowd.clients[1]->ended());
   CHECK(bench.worker->connections.count() == 2);
   bench.worker->listening->remove_all();
 }
