@@ -10,11 +10,11 @@ namespace gatehouse {
 
 void give_way() {
   // Linux keeps this value by thread, and 0 is the one that calls.
-  constexpr int steps = 10;
+  constexpr int steps = 15;
   constexpr int last = 19;
   const int now = ::getpriority(PRIO_PROCESS, 0);
   ::setpriority(PRIO_PROCESS, 0, std::min(now + steps, last));  // never refused: it goes down
-  take_short_turns();
+  take_short_turns(background_turn);
 }
 
 }  // namespace gatehouse

@@ -25,7 +25,7 @@ namespace {
 void run(Worker& worker) {
   const std::string name = "worker-" + std::to_string(worker.index);
   ::pthread_setname_np(::pthread_self(), name.c_str());
-  take_short_turns();
+  take_short_turns(serving_turn);
   use_patient_locks();
   const RecyclingThread recycling;
   for (;;) {

@@ -10,6 +10,8 @@
 #include <cstdint>
 #include <thread>
 
+#include "core/base/give_way.hpp"
+
 namespace gatehouse::short_turns_test {
 namespace {
 
@@ -36,8 +38,19 @@ TEST_CASE("short turns change the length of a turn and nothing else") {
     Attributes expected = attributes();
     // A kernel that does not know of turns tells 0, before and after.
     if (expected[turn] != 0) expected[turn] = 100'000;
-    take_short_turns();
+    take_short_turns(serving_turn);
     CHECK(attributes() == expected);
+  });
+}
+
+TEST_CASE("who serves has shorter turns than who gives way") {
+  // Otherwise the scheduler does not let it take the CPU from them when it is woken.
+  aside([] {
+    give_way();
+    const std::uint64_t behind = attributes()[turn];
+    take_short_turns(serving_turn);
+    const std::uint64_t serving = attributes()[turn];
+    CHECK((behind == 0 || serving < behind));  // 0: this kernel does not know of turns
   });
 }
 
@@ -46,7 +59,7 @@ TEST_CASE("a policy that somebody chose stays") {
     const sched_param none{};
     REQUIRE(::sched_setscheduler(0, SCHED_BATCH, &none) == 0);
     const Attributes before = attributes();
-    take_short_turns();
+    take_short_turns(serving_turn);
     CHECK(::sched_getscheduler(0) == SCHED_BATCH);
     CHECK(attributes() == before);
   });
