@@ -34,6 +34,8 @@ const CaLimits* known_limits(std::string_view ca);
 struct Budget {
   std::map<std::string, Wall> full_again;    // by bucket: "orders", "domain example.com", ...
   std::map<std::string, Wall> closed_until;  // likewise, where the CA named a time itself
+
+  bool operator==(const Budget&) const = default;
 };
 
 /// What is to be ordered, or was.

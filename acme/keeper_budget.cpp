@@ -66,6 +66,8 @@ awaitable<void> Keeper::write_down(std::string folder) {
       auto stored = storage->load_budget(folder);
       if (stored && *stored) merge(budget, **stored);
       tidy(budget, now);
+      // Of a CA without known limits most outcomes say nothing, and a write waits for the disk.
+      if (stored && budget == stored->value_or(Budget())) return {};
       return storage->save_budget(folder, budget);
     };
     auto saved = co_await parts_.helpers.run(std::move(job));

@@ -134,4 +134,11 @@ const Challenge* choose_challenge(const Authorization& authorization,
   return fallback;
 }
 
+std::string first_choice(const std::vector<std::string>& preferred,
+                         const std::vector<std::string>& failed) {
+  for (const std::string& kind : preferred)
+    if (!contains(failed, kind)) return kind;
+  return preferred.empty() ? std::string() : preferred.front();
+}
+
 }  // namespace gatehouse::acme

@@ -61,5 +61,8 @@ OrderStep next_step(const OrderView& view);
 const Challenge* choose_challenge(const Authorization& authorization,
                                   const std::vector<std::string>& preferred,
                                   const std::vector<std::string>& failed);
+/// The kind that it will be of where the CA offers all of them. Empty: none is preferred.
+std::string first_choice(const std::vector<std::string>& preferred,
+                         const std::vector<std::string>& failed);
 
 }  // namespace gatehouse::acme

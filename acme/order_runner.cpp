@@ -126,6 +126,8 @@ awaitable<CaResult<Order>> OrderRun::open() {
   signer_ = std::move(*signer);
   pending.account_url = signer_.url;
   pending.url = order->url;
+  // A guess that is right spares another write before the challenge is announced.
+  pending.challenge = first_choice(request_.challenges, record_.failed_challenges);
   auto saved = co_await save();
   if (!saved) co_return CaError(Doing::order, saved.error());
   log::info("acme order opened", {{"host", request_.host}, {"order", pending.url}});

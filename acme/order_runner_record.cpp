@@ -8,10 +8,13 @@
 namespace gatehouse::acme {
 namespace {
 
-Result<tls::PrivateKey> make_key(const std::string& type_name) {
+/// PKCS#8 PEM.
+Result<std::string> make_key(const std::string& type_name) {
   const auto type = tls::key_type(type_name);
   if (!type) return Error(Fault::bad_message, Side::self, "no key type '" + type_name + "'");
-  return tls::PrivateKey::generate(*type);
+  auto key = tls::PrivateKey::generate(*type);
+  if (!key) return key.error();
+  return key->to_pem();
 }
 
 }  // namespace
@@ -93,9 +96,9 @@ awaitable<Result<void>> OrderRun::prepare(std::string profile) {
 
 awaitable<Result<void>> OrderRun::renew_key() {
   auto job = [type = request_.key_type] { return make_key(type); };
-  auto key = co_await issuer_.helpers_.run(std::move(job));
-  if (!key) co_return key.error();
-  record_.order->key_pem = key->to_pem();
+  auto pem = co_await issuer_.helpers_.run(std::move(job));
+  if (!pem) co_return pem.error();
+  record_.order->key_pem = std::move(*pem);
   auto saved = co_await save();
   co_return saved;
 }

@@ -31,7 +31,7 @@ struct PendingOrder {
   std::string key_type;
   std::string profile;
   std::string key_pem;    // of the certificate to come
-  std::string challenge;  // the kind that was answered last; empty: none yet
+  std::string challenge;  // the kind that is answered, or will be first; empty: not known yet
   Wall started{};
 };
 

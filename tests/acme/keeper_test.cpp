@@ -38,6 +38,22 @@ TEST_CASE("configured names are ordered in the background and published") {
   CHECK(bench.keeper->status().front().state == CertificateState::live);
 }
 
+TEST_CASE("a CA whose limits are not known has no ledger on disk before it names one itself") {
+  KeeperBench bench;
+  bench.reconcile({bench.wanted("a.example")});
+  CHECK(bench.outlet.served.contains("a.example"));
+  CHECK_FALSE(bench.store->load_budget("main-ca").value());
+  IssueFailure closed;
+  closed.retry = Retry::at_time;
+  closed.whole_ca = true;
+  closed.not_before = bench.clock.wall() + 1h;
+  bench.issuer->failures = {closed};
+  bench.reconcile({bench.wanted("a.example"), bench.wanted("b.example")});
+  const auto stored = bench.store->load_budget("main-ca").value();
+  REQUIRE(stored);
+  CHECK(stored->closed_until.at("ca") == closed.not_before);
+}
+
 TEST_CASE("after a restart storage serves, and nothing is ordered again") {
   KeeperBench bench;
   bench.reconcile({bench.wanted("a.example")});

@@ -47,6 +47,21 @@ TEST_CASE("an order becomes a certificate for all its names") {
   CHECK(bench.outlet.http.empty());
 }
 
+TEST_CASE("an order is written down before it is made and when its URL is known, and that is all") {
+  CaBench bench;
+  int expected = 2;
+  std::string kind = "tls-alpn-01";
+  SUBCASE("where the CA offers what is preferred") {}
+  SUBCASE("but for the kind of challenge, where the CA does not offer the preferred one") {
+    bench.ca.challenge_types = {"http-01"};
+    expected = 3;
+    kind = "http-01";
+  }
+  CHECK(bench.issue());
+  CHECK(bench.store.order_writes == expected);
+  CHECK(bench.stored_order()->challenge == kind);
+}
+
 TEST_CASE("http-01 is answered with the key authorization when it is preferred") {
   CaBench bench;
   IssueRequest request = CaBench::request();

@@ -127,6 +127,12 @@ TEST_CASE("the preferred challenge that has not failed is chosen") {
   CHECK(choose_challenge(authorization, both, {"tls-alpn-01"})->type == "http-01");
   CHECK(choose_challenge(authorization, both, {"http-01", "tls-alpn-01"})->type == "tls-alpn-01");
   CHECK(choose_challenge(authorization, {"dns-01"}, {}) == nullptr);
+  // What is expected to be chosen is what is chosen where all is offered.
+  const std::vector<std::vector<std::string>> failures = {
+      {}, {"tls-alpn-01"}, {"http-01"}, {"http-01", "tls-alpn-01"}};
+  for (const auto& failed : failures)
+    CHECK(choose_challenge(authorization, both, failed)->type == first_choice(both, failed));
+  CHECK(first_choice({}, {}).empty());
   authorization.challenges[2].status = ChallengeStatus::invalid;
   CHECK(choose_challenge(authorization, both, {})->type == "http-01");
   authorization.challenges[1].token.clear();

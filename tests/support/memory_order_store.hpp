@@ -40,7 +40,10 @@ class MemoryOrderStore final : public acme::OrderStore {
   }
   Result<void> save_order(const std::string& ca, const std::string& host,
                           const acme::OrderRecord& record) override {
-    return write([&] { orders[{ca, host}] = record; });
+    return write([&] {
+      orders[{ca, host}] = record;
+      ++order_writes;
+    });
   }
   Result<void> remove_order(const std::string& ca, const std::string& host) override {
     return write([&] { orders.erase({ca, host}); });
@@ -49,6 +52,7 @@ class MemoryOrderStore final : public acme::OrderStore {
   std::map<std::string, acme::AccountRecord> accounts;
   std::vector<acme::AccountRecord> archived;
   std::map<std::pair<std::string, std::string>, acme::OrderRecord> orders;
+  int order_writes = 0;
   bool damaged_account = false;
   bool full = false;  // no write succeeds
 
