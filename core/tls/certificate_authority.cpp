@@ -6,6 +6,7 @@
 
 #include "core/base/host.hpp"
 #include "core/tls/detail/extensions.hpp"
+#include "core/tls/detail/public_key.hpp"
 #include "core/tls/handles.hpp"
 
 namespace gatehouse::tls {
@@ -50,7 +51,7 @@ X509Handle blank(const PrivateKey& key, Validity validity) {
   if (!out || X509_set_version(out.get(), X509_VERSION_3) != 1 || !set_serial(out.get()) ||
       !set_time(X509_getm_notBefore(out.get()), validity.not_before) ||
       !set_time(X509_getm_notAfter(out.get()), validity.not_after) ||
-      X509_set_pubkey(out.get(), key.handle()) != 1) {
+      !detail::set_public_key(out.get(), key)) {
     return nullptr;
   }
   return out;

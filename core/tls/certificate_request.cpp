@@ -1,6 +1,7 @@
 #include "core/tls/certificate_request.hpp"
 
 #include "core/tls/detail/extensions.hpp"
+#include "core/tls/detail/public_key.hpp"
 #include "core/tls/handles.hpp"
 
 namespace gatehouse::tls {
@@ -29,7 +30,7 @@ Result<std::string> make_certificate_request(const std::vector<std::string>& nam
   }
   const RequestHandle request(X509_REQ_new());
   if (!request || X509_REQ_set_version(request.get(), X509_REQ_VERSION_1) != 1 ||
-      X509_REQ_set_pubkey(request.get(), key.handle()) != 1 ||
+      !detail::set_public_key(request.get(), key) ||
       X509_REQ_add_extensions(request.get(), extensions.get()) != 1 ||
       X509_REQ_sign(request.get(), key.handle(), signing_digest(key.type())) <= 0) {
     return openssl_error(this_request);

@@ -195,7 +195,8 @@ TEST_CASE("a challenge certificate carries exactly what RFC 8737 asks for") {
 }
 
 TEST_CASE("a request names all names, has no subject and proves the key") {
-  for (const KeyType type : {KeyType::p256, KeyType::p384, KeyType::ed25519, KeyType::rsa2048}) {
+  for (const KeyType type :
+       {KeyType::p256, KeyType::p384, KeyType::p521, KeyType::ed25519, KeyType::rsa2048}) {
     CAPTURE(name(type));
     const PrivateKey key = make_key(type);
     const auto der =
@@ -206,6 +207,7 @@ TEST_CASE("a request names all names, has no subject and proves the key") {
     REQUIRE(request);
     CHECK(X509_REQ_verify(request.get(), X509_REQ_get0_pubkey(request.get())) == 1);
     CHECK(EVP_PKEY_eq(X509_REQ_get0_pubkey(request.get()), key.handle()) == 1);
+    CHECK(tls::der<i2d_X509_PUBKEY>(X509_REQ_get_X509_PUBKEY(request.get())) == key.public_der());
     CHECK(X509_NAME_entry_count(X509_REQ_get_subject_name(request.get())) == 0);
     const Extensions extensions(X509_REQ_get_extensions(request.get()));
     REQUIRE(sk_X509_EXTENSION_num(extensions.get()) == 2);
