@@ -74,7 +74,7 @@ Result<std::string> PrivateFiles::read_secret(const std::string& path) {
   if ((facts->mode & 0077U) != 0)
     return Error(Fault::denied, Side::self,
                  path + ": mode " + octal(facts->mode) +
-                     " lets others at a private key; refused until it is 0600");
+                     " lets others read it; refused until it is 0600");
   return system_.read(path);
 }
 

@@ -4,8 +4,14 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
+#include <latch>
+#include <thread>
+#include <vector>
 
 #include "proxy/control/admin_address.hpp"
 #include "proxy/control/admin_token.hpp"
@@ -126,6 +132,35 @@ TEST_CASE("the admin token is made once, private, and read again") {
   CHECK(mode_of(folder / "admin.token") == 0600);
   CHECK(*admin_token(folder.path(), entropy) == *made);
   CHECK(*read_admin_token(folder.path()) == *made);
+}
+
+TEST_CASE("of many that make an admin token at once all have the same one") {
+  const TemporaryFolder folder;
+  std::array<std::string, 8> tokens;
+  std::latch together(tokens.size());
+  std::vector<std::thread> threads;
+  for (std::string& token : tokens) {
+    threads.emplace_back([&] {
+      SystemEntropy entropy;
+      together.arrive_and_wait();
+      if (auto made = admin_token(folder.path(), entropy)) token = *std::move(made);
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  CHECK(tokens.front().size() == 43);
+  CHECK(std::count(tokens.begin(), tokens.end(), tokens.front()) == std::ssize(tokens));
+  const std::filesystem::directory_iterator files(folder.path());
+  CHECK(std::distance(begin(files), end(files)) == 1);  // nothing else is left
+}
+
+TEST_CASE("a file that holds no admin token is named, with what to do") {
+  const TemporaryFolder folder;
+  SystemEntropy entropy;
+  REQUIRE(admin_token(folder.path(), entropy).has_value());
+  std::filesystem::resize_file(folder / "admin.token", 3);
+  const std::string why = admin_token(folder.path(), entropy).error().detail();
+  CHECK(why.find("admin.token") != std::string::npos);
+  CHECK(why.find("remove it") != std::string::npos);
 }
 
 TEST_CASE("an admin token that others can read is refused with its mode") {
