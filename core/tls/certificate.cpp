@@ -21,8 +21,6 @@ Error bad(std::string detail) {
 
 using Shared = std::shared_ptr<X509>;
 
-void free_octets(unsigned char* octets) { OPENSSL_free(octets); }
-
 Shared decoded(std::string_view der) {
   const unsigned char* at = octets(der);
   return {d2i_X509(nullptr, &at, static_cast<long>(der.size())), X509_free};
@@ -65,7 +63,7 @@ Result<std::vector<Shared>> read_all(std::string_view pem) {
     long size = 0;
     if (PEM_bytes_read_bio(&data, &size, nullptr, PEM_STRING_X509, bio.get(), nullptr, nullptr) ==
         1) {
-      const std::unique_ptr<unsigned char, FreedBy<free_octets>> held(data);
+      const OwnedOctets held(data);
       const std::string_view der = text(data, static_cast<std::size_t>(size));
       Shared next = out.empty() ? decoded(der) : interned(der);
       if (next) {

@@ -34,6 +34,9 @@ inline void free_extensions(STACK_OF(X509_EXTENSION) * extensions) {
   sk_X509_EXTENSION_pop_free(extensions, X509_EXTENSION_free);
 }
 
+inline void free_octets(unsigned char* octets) { OPENSSL_free(octets); }
+
+using OwnedOctets = std::unique_ptr<unsigned char, FreedBy<free_octets>>;  // that OpenSSL gave away
 using KeyHandle = std::unique_ptr<EVP_PKEY, FreedBy<EVP_PKEY_free>>;
 using KeyContext = std::unique_ptr<EVP_PKEY_CTX, FreedBy<EVP_PKEY_CTX_free>>;
 using DigestContext = std::unique_ptr<EVP_MD_CTX, FreedBy<EVP_MD_CTX_free>>;

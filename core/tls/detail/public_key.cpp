@@ -17,14 +17,12 @@ int curve(KeyType type) {
   }
 }
 
-void free_octets(unsigned char* octets) { OPENSSL_free(octets); }
-
 /// OpenSSL's own way encodes the key and decodes it again, with a search for an encoder and a
 /// decoder: 2,300,000 instructions, where the key itself is made in 300,000.
 bool put_ecdsa(X509_PUBKEY* into, const PrivateKey& key) {
   unsigned char* raw = nullptr;
   const std::size_t size = EVP_PKEY_get1_encoded_public_key(key.handle(), &raw);
-  std::unique_ptr<unsigned char, FreedBy<free_octets>> point(raw);
+  OwnedOctets point(raw);
   if (size == 0 ||
       X509_PUBKEY_set0_param(into, OBJ_nid2obj(NID_X9_62_id_ecPublicKey), V_ASN1_OBJECT,
                              OBJ_nid2obj(curve(key.type())), raw, static_cast<int>(size)) != 1) {
