@@ -120,7 +120,8 @@ Result<std::string> FileStore::opened(const std::string& about, const std::strin
 
 Result<std::optional<std::string>> FileStore::read_if_there(const std::string& path,
                                                             Privacy privacy) {
-  auto text = privacy == Privacy::secret ? files_.read_secret(at(path)) : files_.read(at(path));
+  auto text = privacy == Privacy::secret ? acme::read_secret(files_.system(), at(path))
+                                         : files_.read(at(path));
   if (text) return std::optional<std::string>(std::move(*text));
   if (missing(text.error())) return std::optional<std::string>();
   return text.error();

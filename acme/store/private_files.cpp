@@ -68,14 +68,14 @@ Result<void> PrivateFiles::create_passing(const std::string& path, std::string_v
   return done;
 }
 
-Result<std::string> PrivateFiles::read_secret(const std::string& path) {
-  const auto facts = system_.facts(path);
+Result<std::string> read_secret(FileSystem& system, const std::string& path) {
+  const auto facts = system.facts(path);
   if (!facts) return facts.error();
   if ((facts->mode & 0077U) != 0)
-    return Error(Fault::denied, Side::self,
-                 path + ": mode " + octal(facts->mode) +
-                     " lets others read it; refused until it is 0600");
-  return system_.read(path);
+    return Error(
+        Fault::denied, Side::self,
+        path + ": mode " + octal(facts->mode) + " lets others read it; refused until it is 0600");
+  return system.read(path);
 }
 
 Result<void> PrivateFiles::remove(const std::string& path) {

@@ -24,8 +24,6 @@ class PrivateFiles {
   /// nothing, or a file without octets.
   Result<void> create_passing(const std::string& path, std::string_view octets);
   Result<std::string> read(const std::string& path) { return system_.read(path); }
-  /// A file that nobody else may read: Fault::denied names file and mode where somebody can.
-  Result<std::string> read_secret(const std::string& path);
   /// Removes a file; one that is not there is fine.
   Result<void> remove(const std::string& path);
   /// Removes the files in `directory` (one level) and itself; a missing one is fine.
@@ -42,6 +40,9 @@ class PrivateFiles {
   FileSystem& system_;
   Entropy& entropy_;
 };
+
+/// A file that nobody else may read: Fault::denied names file and mode where somebody can.
+Result<std::string> read_secret(FileSystem& system, const std::string& path);
 
 /// Everything before the last '/'.
 std::string parent_of(const std::string& path);

@@ -8,8 +8,11 @@ namespace {
 
 constexpr std::size_t least_octets = 16;
 
-Result<std::string> read_with(acme::PrivateFiles& files, const std::string& path) {
-  auto secret = files.read_secret(path);
+}  // namespace
+
+Result<std::string> read_secret(const std::string& path) {
+  acme::PosixFileSystem system;
+  auto secret = acme::read_secret(system, path);
   if (!secret) return secret.error();
   while (!secret->empty() && (secret->back() == '\n' || secret->back() == '\r')) secret->pop_back();
   if (secret->size() < least_octets) {
@@ -19,24 +22,15 @@ Result<std::string> read_with(acme::PrivateFiles& files, const std::string& path
   return secret;
 }
 
-}  // namespace
-
-Result<std::string> read_secret(const std::string& path) {
-  acme::PosixFileSystem system;
-  SystemEntropy unused;
-  acme::PrivateFiles files(system, unused);
-  return read_with(files, path);
-}
-
 Result<std::string> secret_of(const std::string& path, Entropy& entropy) {
+  auto there = read_secret(path);
+  if (there || there.error().fault() != Fault::not_found) return there;
   acme::PosixFileSystem system;
   acme::PrivateFiles files(system, entropy);
-  auto there = read_with(files, path);
-  if (there || there.error().fault() != Fault::not_found) return there;
   // Whole or not at all, whenever we are killed: half a secret would be taken for a whole one.
   const auto made = files.create(path, base64url(entropy.octets(32)) + "\n");
   if (!made && made.error().fault() != Fault::refused) return made.error();  // another was faster
-  return read_with(files, path);
+  return read_secret(path);
 }
 
 }  // namespace gatehouse::control
