@@ -163,6 +163,7 @@ void Keeper::retire(const EntryPointer& entry) {
   if (entry->kind == Entry::Kind::lazy) lazy_.erase(entry->lazy_place);
   entry->kind = Entry::Kind::retired;
   entry->served.reset();
+  entry->served_until.reset();
   crew_.add(parts_.outlet.withdraw(entry->host));
   if (!entry->busy() || entry->phase == Entry::Phase::elsewhere) forget(entry);
 }
@@ -212,13 +213,14 @@ CertificateStatus Keeper::status_of(const Entry& entry, const Slot& slot) const 
     status.attempts = std::max(status.attempts, backoff.attempts);
   const bool ordering =
       entry.phase == Entry::Phase::ordering && &entry.slots[entry.ordered_slot] == &slot;
-  if (slot.certificate != nullptr) {
-    status.not_before = slot.certificate->not_before();
-    status.not_after = slot.certificate->not_after();
-    status.state = slot.certificate->not_after() <= parts_.clock.wall() ? CertificateState::expired
-                   : ordering                                           ? CertificateState::renewing
-                   : !slot.last_error.empty()                           ? CertificateState::failing
-                                                                        : CertificateState::live;
+  if (slot.known) {
+    const Lifetime& lifetime = slot.known->lifetime;
+    status.not_before = lifetime.not_before;
+    status.not_after = lifetime.not_after;
+    status.state = lifetime.not_after <= parts_.clock.wall() ? CertificateState::expired
+                   : ordering                                ? CertificateState::renewing
+                   : !slot.last_error.empty()                ? CertificateState::failing
+                                                             : CertificateState::live;
     return status;
   }
   status.state = slot.stock == Standing::Stock::unknown   ? CertificateState::unknown

@@ -59,6 +59,9 @@ struct CertificateStatus {
 /// are first asked for. One order per name at a time, here and across processes that share the
 /// storage. What is served is replaced only by something better: no failure takes it away.
 ///
+/// The workers alone keep certificates in memory, as many as they may. Of those that they have let
+/// go of the keeper knows when they end, and reads them again when somebody asks.
+///
 /// Lives on the control thread; obtain() alone may be called from any thread. Await stop() before
 /// it dies. docs/life-of-a-certificate.md walks through it.
 class Keeper final : public CertificateSource {
@@ -97,6 +100,7 @@ class Keeper final : public CertificateSource {
  private:
   struct Entry;
   struct Slot;
+  struct Waiter;
   struct Choice;
   struct Found;
   struct FilesFound;
@@ -126,8 +130,9 @@ class Keeper final : public CertificateSource {
   EntryPointer make_lazy(const std::string& host, const Wanted& cover);
   awaitable<Result<tls::CertificateHandle>> obtain_here(std::string host, asio::ip::address client);
   awaitable<Result<tls::CertificateHandle>> wait_for(EntryPointer entry);
-  awaitable<Result<bool>> rung(EntryPointer entry);
-  void ring(Entry& entry);
+  awaitable<Result<tls::CertificateHandle>> rung(EntryPointer entry);
+  void ring(Entry& entry, const tls::CertificateHandle& brought = nullptr);
+  bool serves(const Entry& entry) const;
   tls::CertificateHandle servable(const Entry& entry) const;
 
   // keeper_schedule.cpp: what is due
@@ -163,8 +168,15 @@ class Keeper final : public CertificateSource {
                          std::size_t ca, Issued issued);
   awaitable<void> refuse(EntryPointer entry, std::size_t slot, std::uint64_t generation,
                          std::size_t ca, IssueFailure failure);
-  awaitable<void> publish(EntryPointer entry);
   IssueRequest request_for(const Entry& entry, std::size_t slot) const;
+
+  // keeper_publish.cpp: what the workers are given, and given again
+  awaitable<void> publish(EntryPointer entry);
+  awaitable<void> hand_out(EntryPointer entry, tls::CertificateHandle certificates,
+                           tls::CertificateIndex::Need need);
+  void bring_back(const EntryPointer& entry);
+  awaitable<void> read_again(EntryPointer entry);
+  void lose(Entry& entry, Slot& slot);
 
   // keeper_patrol.cpp: what falls due in storage though nobody asked for it
   awaitable<void> patrol();

@@ -17,7 +17,7 @@ Budget read_budget(Storage& storage, const std::string& ca) {
 }  // namespace
 
 Expense Keeper::expense_of(const Entry& entry, const Slot& slot, const std::string& folder) {
-  const bool had = slot.certificate != nullptr && slot.ca == folder;
+  const bool had = slot.known && slot.ca == folder;
   return {entry.host, had ? Expense::Kind::renewal : Expense::Kind::first};
 }
 
@@ -78,7 +78,7 @@ awaitable<void> Keeper::write_down(std::string folder) {
 }
 
 void Keeper::explain_wait(Entry& entry, Wall until) {
-  if (entry.failure || servable(entry) != nullptr) return;
+  if (entry.failure || serves(entry)) return;
   entry.failure = Error(Fault::limit, Side::ca,
                         "the CA's rate limits have nothing left before " + rfc3339_seconds(until));
 }

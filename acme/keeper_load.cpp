@@ -144,18 +144,23 @@ awaitable<void> Keeper::load_slots(EntryPointer entry) {
   for (std::size_t at = 0; at < all.size(); ++at) {
     Slot& slot = entry->slots[at];
     Found& found = all[at];
-    const bool same = slot.certificate != nullptr && found.certificate != nullptr &&
-                      slot.certificate->fingerprint() == found.certificate->fingerprint();
-    // What is served stays, even where storage lost it meanwhile.
+    const tls::CertificatePointer here = slot.certificate();
+    const bool same = slot.known && found.certificate != nullptr &&
+                      slot.known->fingerprint == found.certificate->fingerprint();
     if (found.certificate != nullptr && !same) {
       changed = true;
-      slot.certificate = std::move(found.certificate);
+      slot.take(std::move(found.certificate));
       slot.ca = std::move(found.ca);
       slot.meta = std::move(found.meta);
+    } else if (here != nullptr) {
+      slot.take(here);  // what is served stays, even where storage lost it meanwhile
+    } else if (same) {
+      slot.take(std::move(found.certificate));
+    } else if (slot.known) {
+      lose(*entry, slot);
     }
     slot.stock = found.stock;
-    if (slot.stock == Standing::Stock::none && slot.certificate != nullptr)
-      slot.stock = Standing::Stock::foreign;
+    if (slot.stock == Standing::Stock::none && slot.known) slot.stock = Standing::Stock::foreign;
     slot.look_again = parts_.clock.wall() + look_again_after;
     slot.backoffs = std::move(found.backoffs);
     slot.last_error = std::move(found.error);
@@ -224,6 +229,13 @@ awaitable<void> Keeper::load_files(EntryPointer entry) {
       log::error("certificate file was not usable", {{"name", entry->host}, {"why", found.error}});
     slot.last_error = found.error;
     entry->failure = Error(Fault::io, Side::self, found.error);
+    if (slot.certificate() != nullptr) co_return;
+    lose(*entry, slot);
+    entry->stamp.clear();  // read again even where the file comes back as it was
+    co_return;
+  }
+  if (found.certificate == nullptr && entry->stamp.empty()) {  // asked for again meanwhile
+    slot.stock = Standing::Stock::unknown;
     co_return;
   }
   slot.stock = Standing::Stock::held;
@@ -231,35 +243,15 @@ awaitable<void> Keeper::load_files(EntryPointer entry) {
   if (found.certificate == nullptr) co_return;
   slot.last_error.clear();
   entry->failure.reset();
-  slot.certificate = std::move(found.certificate);
-  slot.key_type = tls::name(slot.certificate->key_type());
-  slot.meta.serial = slot.certificate->serial_hex();
-  if (!holds(*slot.certificate, entry->host) && entry->host != "*")
+  slot.key_type = tls::name(found.certificate->key_type());
+  slot.meta.serial = found.certificate->serial_hex();
+  const bool named = holds(*found.certificate, entry->host) || entry->host == "*";
+  slot.take(std::move(found.certificate));
+  if (!named)
     log::warn("certificate file does not name the host",
               {{"name", entry->host}, {"cert", entry->wanted.cert}});
   auto publishing = publish(entry);
   co_await std::move(publishing);
-}
-
-awaitable<void> Keeper::publish(EntryPointer entry) {
-  if (entry->kind == Entry::Kind::retired || entry->unasked || mode_ == Mode::stopping) co_return;
-  std::vector<tls::CertificatePointer> valid;
-  std::vector<tls::CertificatePointer> all;
-  for (const Slot& slot : entry->slots) {
-    if (slot.certificate == nullptr) continue;
-    all.push_back(slot.certificate);
-    if (slot.certificate->not_after() > parts_.clock.wall()) valid.push_back(slot.certificate);
-  }
-  if (all.empty()) co_return;
-  entry->served = tls::make_certificate_set(valid.empty() ? std::move(all) : std::move(valid));
-  const bool pinned =
-      entry->kind == Entry::Kind::configured &&
-      (entry->wanted.mode == TlsMode::files || entry->wanted.mode == TlsMode::internal);
-  const auto keep =
-      pinned ? tls::CertificateIndex::Keep::pinned : tls::CertificateIndex::Keep::evictable;
-  auto publishing = parts_.outlet.publish(entry->host, entry->served, keep);
-  co_await std::move(publishing);
-  ring(*entry);
 }
 
 }  // namespace gatehouse::acme

@@ -105,7 +105,7 @@ awaitable<void> Keeper::admit(EntryPointer entry, asio::ip::address client) {
   entry->allowed_until = parts_.clock.wall() + yes_holds;
   auto loading = load_slots(entry);
   co_await std::move(loading);
-  if (entry->kind != Entry::Kind::lazy || servable(*entry) != nullptr) co_return;
+  if (entry->kind != Entry::Kind::lazy || serves(*entry)) co_return;
   const Choice choice = choose(*entry);
   if (!choice.order) {  // the back-off of an earlier failure, from storage; or the CA's limits
     explain_wait(*entry, choice.soonest);
@@ -130,8 +130,7 @@ awaitable<bool> Keeper::still_allowed(EntryPointer entry) {
   entry->failure = allowed.error();
   // Served on until it expires. At that moment the rest ends, and with it the name.
   Wall until = parts_.clock.wall() + ask_again_after;
-  if (entry->served != nullptr && entry->served->not_after > parts_.clock.wall())
-    until = std::min(until, entry->served->not_after);
+  if (serves(*entry)) until = std::min(until, *entry->served_until);
   entry->held_back_until = until;
   co_return false;
 }
@@ -207,8 +206,8 @@ IssueRequest Keeper::request_for(const Entry& entry, std::size_t slot) const {
   request.challenges = settings.challenges;
   request.email = settings.email;
   request.reuse_key = settings.reuse_key;
-  if (settings.reuse_key && entry.slots[slot].certificate != nullptr)
-    request.previous_key_pem = entry.slots[slot].certificate->key().to_pem();
+  if (const auto before = entry.slots[slot].certificate(); settings.reuse_key && before != nullptr)
+    request.previous_key_pem = before->key().to_pem();
   return request;
 }
 
@@ -329,7 +328,7 @@ awaitable<void> Keeper::accept(EntryPointer entry, std::size_t slot, std::uint64
     co_return;
   }
   ca_trouble_.erase(issued.ca);
-  const bool renewed = generation == entry->generation && entry->slots[slot].certificate != nullptr;
+  const bool renewed = generation == entry->generation && entry->slots[slot].known.has_value();
   const std::string not_after = rfc3339_seconds(hit->certificate->not_after());
   log::info(renewed ? "certificate renewed" : "certificate issued",
             {{"name", entry->host}, {"ca", issued.ca}, {"not_after", not_after}});
@@ -340,7 +339,7 @@ awaitable<void> Keeper::accept(EntryPointer entry, std::size_t slot, std::uint64
   parts_.audit.note(renewed ? "certificate renewed" : "certificate issued", std::move(fields));
   if (generation != entry->generation) co_return;  // stored, and loaded from there
   Slot& filled = entry->slots[slot];
-  filled.certificate = std::move(hit->certificate);
+  filled.take(std::move(hit->certificate));
   filled.ca = std::move(hit->ca);
   filled.meta = std::move(hit->meta);
   filled.stock = Standing::Stock::held;
@@ -348,8 +347,7 @@ awaitable<void> Keeper::accept(EntryPointer entry, std::size_t slot, std::uint64
   filled.forced = false;
   std::fill(filled.backoffs.begin(), filled.backoffs.end(), Backoff());
   entry->failure.reset();
-  const Lifetime lifetime{filled.certificate->not_before(), filled.certificate->not_after()};
-  if (renewal_time(lifetime, entry->wanted.acme->renew_at, filled.meta.jitter) <=
+  if (renewal_time(filled.known->lifetime, entry->wanted.acme->renew_at, filled.meta.jitter) <=
       parts_.clock.wall()) {
     // A CA whose certificates are due at birth must not be asked without end.
     log::warn("certificate was due when it was issued", {{"name", entry->host}});
@@ -377,9 +375,7 @@ awaitable<void> Keeper::refuse(EntryPointer entry, std::size_t slot, std::uint64
   failed.last_error = entry->failure->detail();
   failed.backoffs[ca] = after_failure(failed.backoffs[ca], failure, now, parts_.entropy);
   const Backoff backoff = failed.backoffs[ca];
-  const bool danger =
-      failed.certificate != nullptr &&
-      danger_time({failed.certificate->not_before(), failed.certificate->not_after()}) <= now;
+  const bool danger = failed.known && danger_time(failed.known->lifetime) <= now;
   const auto level = danger ? log::Level::error : log::Level::warn;
   log::write(level, "certificate not obtained",
              {{"name", entry->host},

@@ -25,8 +25,7 @@ Standing Keeper::standing_of(const Entry& entry, const Slot& slot) const {
   Standing standing;
   standing.stock = slot.stock;
   standing.look_again = slot.look_again;
-  if (slot.certificate != nullptr)
-    standing.lifetime = {slot.certificate->not_before(), slot.certificate->not_after()};
+  if (slot.known) standing.lifetime = slot.known->lifetime;
   standing.renew_share = entry.wanted.acme->renew_at;
   standing.jitter = slot.meta.jitter;
   standing.held_back_until = entry.held_back_until;
@@ -88,7 +87,7 @@ void Keeper::schedule(const EntryPointer& entry) {
     queue_load(entry);
   } else if (choice.order) {
     entry->phase = Entry::Phase::to_order;
-    if (entry->kind == Entry::Kind::lazy && !entry->unasked && servable(*entry) == nullptr)
+    if (entry->kind == Entry::Kind::lazy && !entry->unasked && !serves(*entry))
       to_order_on_demand_.push_back(entry);
     else
       to_order_.emplace(std::pair(choice.order->urgency, ++sequence_), entry);
@@ -137,7 +136,7 @@ void Keeper::settle(const EntryPointer& entry) {
     forget(entry);
     return;
   }
-  if (entry->kind == Entry::Kind::lazy && !entry->busy() && servable(*entry) == nullptr) {
+  if (entry->kind == Entry::Kind::lazy && !entry->busy() && !serves(*entry) && !entry->being_read) {
     // Nothing to keep: the reason is remembered for as long as the back-off says.
     const Wall now = parts_.clock.wall();
     const Error error = entry->failure.value_or(
@@ -146,15 +145,18 @@ void Keeper::settle(const EntryPointer& entry) {
       gate_.remember_failure(
           entry->host, error,
           parts_.clock.steady() + std::clamp<Wall::duration>(*entry->due - now, 1s, 24h));
-    if (entry->served != nullptr) crew_.add(parts_.outlet.withdraw(entry->host));
+    if (entry->served_until) crew_.add(parts_.outlet.withdraw(entry->host));
     forget(entry);
     return;
   }
-  const bool unpublished =
-      entry->served == nullptr &&
-      std::any_of(entry->slots.begin(), entry->slots.end(),
-                  [](const Slot& slot) { return slot.certificate != nullptr; });
-  if (unpublished) crew_.add(publish(entry));
+  if (!entry->served_until && !entry->unasked && entry->has_certificate()) {
+    auto certificates = entry->assemble(parts_.clock.wall());
+    if (certificates != nullptr)
+      crew_.add(hand_out(entry, std::move(certificates), tls::CertificateIndex::Need::ahead));
+    else
+      bring_back(entry);
+  }
+  for (Slot& slot : entry->slots) slot.let_go();
   ring(*entry);
 }
 

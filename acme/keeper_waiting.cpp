@@ -1,4 +1,6 @@
 // Who waits for a certificate: whether a name may have one at all, and until when it is waited for.
+#include <algorithm>
+
 #include "acme/detail/keeper_entry.hpp"
 #include "core/base/elsewhere.hpp"
 #include "core/base/host.hpp"
@@ -10,13 +12,13 @@ namespace {
 
 using config::TlsMode;
 
-/// A handshake that waits, counted while it does.
-class Waiter {
+/// Counts a handshake for as long as it waits.
+class Counted {
  public:
-  explicit Waiter(std::size_t& count) : count_(count) { ++count_; }
-  Waiter(const Waiter&) = delete;
-  Waiter& operator=(const Waiter&) = delete;
-  ~Waiter() { --count_; }
+  explicit Counted(std::size_t& count) : count_(count) { ++count_; }
+  Counted(const Counted&) = delete;
+  Counted& operator=(const Counted&) = delete;
+  ~Counted() { --count_; }
 
  private:
   std::size_t& count_;
@@ -32,17 +34,21 @@ awaitable<Result<tls::CertificateHandle>> Keeper::obtain(std::string host,
   co_return certificates;
 }
 
+/// Whether there is a valid certificate that the workers may have, in memory or not.
+bool Keeper::serves(const Entry& entry) const {
+  return entry.served_until && *entry.served_until > parts_.clock.wall();
+}
+
 tls::CertificateHandle Keeper::servable(const Entry& entry) const {
-  if (entry.served != nullptr && entry.served->not_after > parts_.clock.wall()) return entry.served;
-  return nullptr;
+  return serves(entry) ? entry.served.lock() : nullptr;
 }
 
 Keeper::EntryPointer Keeper::make_lazy(const std::string& host, const Wanted& cover) {
-  if (lazy_.size() >= most_lazy) {
+  if (lazy_.size() >= std::max(most_lazy, plan_.in_memory)) {
     // The oldest that rests leaves; workers ask for it again when somebody comes.
     for (const std::string& oldest : lazy_) {
       const EntryPointer entry = entries_.at(oldest);
-      if (entry->busy()) continue;
+      if (entry->busy() || entry->being_read) continue;
       retire(entry);
       break;
     }
@@ -123,21 +129,27 @@ awaitable<Result<tls::CertificateHandle>> Keeper::obtain_here(std::string host,
     co_await std::move(publishing);
   }
   auto here = servable(**entry);
+  if (here == nullptr && serves(**entry)) {
+    here = (*entry)->assemble(parts_.clock.wall());
+    if (here == nullptr) bring_back(*entry);
+  }
   if (here == nullptr) co_return co_await wait_for(std::move(*entry));
   // A worker had no room for it, or came late: it is given to all of them again.
-  auto again = publish(*entry);
+  auto again = hand_out(*entry, here, tls::CertificateIndex::Need::now);
   co_await std::move(again);
   co_return here;
 }
 
 awaitable<Result<tls::CertificateHandle>> Keeper::wait_for(EntryPointer entry) {
-  const Waiter counted(waiting_);
+  const Counted counted(waiting_);
   const Steady deadline = parts_.clock.steady() + gate_.settings().wait;
   bring_forward(entry);
-  while (entry->busy() && servable(*entry) == nullptr && mode_ == Mode::running) {
+  while ((entry->busy() || entry->being_read) && servable(*entry) == nullptr &&
+         mode_ == Mode::running) {
     auto ring_once = rung(entry);
     auto heard = co_await net::within(parts_.clock, deadline, Side::self, std::move(ring_once));
     if (!heard) co_return std::move(heard).error().within(entry->host);
+    if (*heard != nullptr) co_return std::move(*heard);
   }
   auto certificates = servable(*entry);
   if (certificates != nullptr) co_return certificates;
@@ -146,24 +158,28 @@ awaitable<Result<tls::CertificateHandle>> Keeper::wait_for(EntryPointer entry) {
   co_return Error(Fault::not_found, Side::self, entry->host + ": no certificate");
 }
 
-awaitable<Result<bool>> Keeper::rung(EntryPointer entry) {
+/// Null: something else than its certificates has changed.
+awaitable<Result<tls::CertificateHandle>> Keeper::rung(EntryPointer entry) {
   struct Place {
-    std::list<asio::steady_timer*>& waiters;
-    std::list<asio::steady_timer*>::iterator at;
-    Place(std::list<asio::steady_timer*>& list, asio::steady_timer& timer)
-        : waiters(list), at(list.insert(list.end(), &timer)) {}
+    std::list<Waiter*>& waiters;
+    std::list<Waiter*>::iterator at;
+    Place(std::list<Waiter*>& list, Waiter& waiter)
+        : waiters(list), at(list.insert(list.end(), &waiter)) {}
     Place(const Place&) = delete;
     Place& operator=(const Place&) = delete;
     ~Place() { waiters.erase(at); }
   };
-  asio::steady_timer parked(parts_.control, Steady::max());  // ring() or cancellation ends it
+  Waiter parked{asio::steady_timer(parts_.control, Steady::max()), nullptr};
   const Place place(entry->waiters, parked);
-  co_await parked.async_wait(as_result);
-  co_return true;
+  co_await parked.rung.async_wait(as_result);  // ring() or cancellation ends it
+  co_return std::move(parked.brought);
 }
 
-void Keeper::ring(Entry& entry) {
-  for (asio::steady_timer* waiter : entry.waiters) waiter->cancel();
+void Keeper::ring(Entry& entry, const tls::CertificateHandle& brought) {
+  for (Waiter* waiter : entry.waiters) {
+    if (brought != nullptr) waiter->brought = brought;
+    waiter->rung.cancel();
+  }
 }
 
 }  // namespace gatehouse::acme

@@ -20,8 +20,9 @@ class Outlet {
   virtual awaitable<void> withdraw_http(std::string token) = 0;
   virtual awaitable<void> withdraw_tls(std::string server_name) = 0;
   /// Replaces the name's certificates everywhere; connections that are open keep what they have.
+  /// Workers are free to let go of them, and then ask for them again.
   virtual awaitable<void> publish(std::string host, tls::CertificateHandle certificates,
-                                  tls::CertificateIndex::Keep keep) = 0;
+                                  tls::CertificateIndex::Need need) = 0;
   virtual awaitable<void> withdraw(std::string host) = 0;
 };
 

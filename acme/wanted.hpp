@@ -32,6 +32,7 @@ struct Plan {
   std::map<std::string, CaChoice> cas;  // by the words of AcmeSettings::ca
   std::shared_ptr<Issuer> internal;
   config::OnDemand on_demand;
+  std::size_t in_memory = 100'000;  // names whose certificates a worker keeps
 };
 
 }  // namespace gatehouse::acme

@@ -62,7 +62,8 @@ class Peer:
         return re.search(r"\d+\.\d+[\w.]*", done.stdout + done.stderr).group(0)
 
     def start(self, backend, certificates, options=None):
-        """Returns the seconds until it answers https for the first of the hosts. `options`: access_log (a file), workers."""
+        """Returns the seconds until it answers https for the first of the hosts. `options`: access_log (a file), workers,
+        and more that Gatehouse alone has."""
         self.folder = self.scene.folder(self.name)
         self.http, self.https = free_port(), free_port()
         argv, environment = self.prepare(backend, certificates, options or {})
@@ -144,6 +145,7 @@ https = ["127.0.0.1:{self.https}"]
 workers = {options.get("workers", 1)}
 data_dir = "{self.folder}/data"
 timeouts.idle = "300s"
+{options.get("server", "")}
 [log]
 level = "warn"
 {access}

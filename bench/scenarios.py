@@ -177,6 +177,26 @@ def many_certificates(bench):
             memory.figures.add(name, peer.pss_kib() / 1024)
             bench.stop([peer])
         yield from (start, memory, shake)
+    yield from at_the_limit(bench, certificates)
+
+
+def at_the_limit(bench, certificates):
+    """Ours alone: a tenth of the certificates in memory, and whether that grows while all are asked for."""
+    count, most = len(certificates), len(certificates) // 10
+    memory = Row("f", f"memory with {count} certificates, {most} of them in memory (ours)", "MiB", 1.05)
+    shake = Row("f", f"full handshake, one of {count} names, {most} of them in memory (ours)", "CPU µs per handshake")
+    peer = bench.peers["gatehouse"]()
+    peer.start(bench.backend.port, certificates, {"server": f"certificates_in_memory = {most}"})
+    bench.settle(peer)
+    shake.errors["gatehouse"] = 0
+    for name, seconds in (("as many handshakes earlier", bench.either(10, 2)), ("gatehouse", bench.either(10, 2))):
+        before = peer.cpu_us()
+        done = bench.scene.tls_clients("spread", peer.https, "n%.bench", seconds, 4, count)
+        shake.figures.add("gatehouse", (peer.cpu_us() - before) / max(done["done"], 1))
+        shake.errors["gatehouse"] += done["failed"]
+        memory.figures.add(name, peer.pss_kib() / 1024)
+    bench.stop([peer])
+    yield from (memory, shake)
 
 
 def cold_start(bench):

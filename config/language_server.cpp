@@ -15,6 +15,7 @@ void describe(Visitor& v, Server& server) {
   v.key("protocols", server.protocols, List{Choice{{"h1", "h2", "h3"}}, Empty::refused});
   v.key("graceful_timeout", server.graceful_timeout, Span{});
   v.key("max_connections", server.max_connections, Count{});
+  v.key("certificates_in_memory", server.certificates_in_memory, Count{1});
   v.key("lean_records", server.lean_records, Flag{});
   v.key("default_host_response", server.default_host_response, MaybeCount{200, 599});
   v.table("timeouts", server.timeouts);

@@ -117,6 +117,7 @@ struct Server {
   Strings protocols = {"h1", "h2"};
   Duration graceful_timeout{30'000};
   std::uint64_t max_connections = 0;
+  std::uint64_t certificates_in_memory = 100'000;  // names, on each worker
   bool lean_records = true;
   std::optional<int> default_host_response;
   Timeouts timeouts;

@@ -11,7 +11,7 @@
 
 namespace gatehouse::acme {
 
-/// How many names made on demand are kept.
+/// How many names made on demand are known without asking storage, unless more are kept in memory.
 inline constexpr std::size_t most_lazy = 100'000;
 
 /// After what could not be used or stored.
@@ -30,15 +30,39 @@ struct Hit {
 
 /// One certificate of a name: one key type.
 struct Keeper::Slot {
+  /// What stays in memory of a certificate that is not.
+  struct Known {
+    Lifetime lifetime;
+    std::string fingerprint;
+  };
+
   std::string key_type;
   Standing::Stock stock = Standing::Stock::unknown;
-  Wall look_again;                      // Stock::refused
-  tls::CertificatePointer certificate;  // null: none
-  std::string ca;                       // folder of the CA that made it
+  Wall look_again;             // Stock::refused
+  std::optional<Known> known;  // of the certificate there is; null: none
+  std::string ca;              // folder of the CA that made it
   CertificateMeta meta;
   std::vector<Backoff> backoffs;  // by the CAs of the list
   std::string last_error;
   bool forced = false;
+
+  void take(tls::CertificatePointer certificate);
+  /// Null where it is not in memory, or there is none.
+  tls::CertificatePointer certificate() const;
+  /// From here on it is in memory for as long as a worker, or a connection, has it.
+  void let_go() { in_hand_.reset(); }
+  /// There is none any more.
+  void lose();
+
+ private:
+  tls::CertificatePointer in_hand_;  // while something is done for its name
+  std::weak_ptr<const tls::Certificate> shared_;
+};
+
+/// A handshake that waits for a name.
+struct Keeper::Waiter {
+  asio::steady_timer rung;         // set at Steady::max(), used as a condition
+  tls::CertificateHandle brought;  // null: something else has changed
 };
 
 /// One name and what is done for it.
@@ -66,9 +90,11 @@ struct Keeper::Entry {
   std::string recipe;            // of `slots`: what they were built for
   std::uint64_t generation = 0;  // of `slots`: work begun for an older one must not touch them
   std::vector<Slot> slots;
-  tls::CertificateHandle served;  // what the workers were given last
-  std::optional<Error> failure;   // of the last attempt
-  std::optional<Wall> due;        // its place in `due_`
+  std::weak_ptr<const tls::CertificateSet> served;  // what the workers were given last
+  std::optional<Wall> served_until;                 // its end; null: they were given nothing
+  bool being_read = false;                          // what they have let go of
+  std::optional<Error> failure;                     // of the last attempt
+  std::optional<Wall> due;                          // its place in `due_`
   /// Taken up from storage because it falls due: forgotten when that is done, and not given to the
   /// workers, unless somebody asks for it meanwhile.
   bool unasked = false;
@@ -76,10 +102,14 @@ struct Keeper::Entry {
   Wall allowed_until;            // mode on_demand: the last yes serves an order begun before this
   std::size_t ordered_slot = 0;  // Phase::ordering
   std::string stamp;             // mode files: sizes and times of the files that were read
-  std::list<asio::steady_timer*> waiters;
+  std::list<Waiter*> waiters;
   std::list<std::string>::iterator lazy_place;  // Kind::lazy
 
   bool busy() const { return phase != Phase::resting; }
+  /// What its certificates are, those that are valid if any is. Null where one of them is not in
+  /// memory, or there is none.
+  tls::CertificateHandle assemble(Wall now) const;
+  bool has_certificate() const;
 };
 
 /// What is to be done next for an entry, over all its slots.

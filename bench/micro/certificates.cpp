@@ -20,8 +20,7 @@ void find_certificate(benchmark::State& state, bool wildcards) {
   tls::CertificateIndex index(names);
   const auto certificates = std::make_shared<const tls::CertificateSet>();
   for (std::size_t i = 0; i < names; ++i) {
-    index.put((wildcards ? "*." : "") + name_of(i), certificates,
-              tls::CertificateIndex::Keep::evictable);
+    index.put((wildcards ? "*." : "") + name_of(i), certificates, tls::CertificateIndex::Need::now);
   }
   std::mt19937_64 random(1);
   std::vector<std::string> asked;

@@ -12,11 +12,12 @@ struct CertificateIndex::Table {
     std::uint64_t hash = 0;
     std::string host;  // empty: the slot is free
     CertificateHandle certificates;
-    bool pinned = false;
     bool asked = false;  // since the clock hand came by
   };
 
-  explicit Table(std::size_t limit) : most(std::max<std::size_t>(limit, 1)), slots(64) {}
+  static constexpr std::size_t least_size = 64;
+
+  explicit Table(std::size_t limit) : most(std::max<std::size_t>(limit, 1)), slots(least_size) {}
 
   static std::uint64_t hash_of(std::string_view host) {
     // Never 0, so that a free slot (hash 0) fails the first comparison.
@@ -43,7 +44,6 @@ struct CertificateIndex::Table {
   }
 
   void remove(std::size_t gap) {
-    if (slots[gap].pinned) --pinned;
     --count;
     for (std::size_t at = next(gap);; at = next(at)) {
       Slot& slot = slots[at];
@@ -59,8 +59,17 @@ struct CertificateIndex::Table {
   }
 
   void grow() {
-    if ((count + 1) * 4 <= slots.size() * 3) return;
-    std::vector<Slot> old(slots.size() * 2);
+    if ((count + 1) * 4 > slots.size() * 3) resize(slots.size() * 2);
+  }
+
+  void shrink() {
+    std::size_t size = least_size;
+    while ((count + 1) * 4 > size * 3) size *= 2;
+    if (size < slots.size()) resize(size);
+  }
+
+  void resize(std::size_t size) {
+    std::vector<Slot> old(size);
     old.swap(slots);
     for (Slot& slot : old) {
       if (!slot.host.empty()) insert(std::move(slot));
@@ -69,12 +78,12 @@ struct CertificateIndex::Table {
   }
 
   /// Takes out one name that was not asked for since the hand last came by.
-  /// Requires: a name that is not pinned.
+  /// Requires: a name.
   void evict_one() {
     for (;;) {
       hand &= slots.size() - 1;
       Slot& slot = slots[hand];
-      if (slot.host.empty() || slot.pinned) {
+      if (slot.host.empty()) {
         ++hand;
       } else if (slot.asked) {
         slot.asked = false;
@@ -88,36 +97,40 @@ struct CertificateIndex::Table {
   std::size_t most;
   std::vector<Slot> slots;  // a power of two
   std::size_t count = 0;
-  std::size_t pinned = 0;
   std::size_t hand = 0;
 };
 
 CertificateIndex::CertificateIndex(std::size_t most) : table_(std::make_unique<Table>(most)) {}
 CertificateIndex::~CertificateIndex() = default;
 
-void CertificateIndex::put(std::string_view host, CertificateHandle certificates, Keep keep) {
+void CertificateIndex::limit(std::size_t most) {
+  Table& table = *table_;
+  table.most = std::max<std::size_t>(most, 1);
+  if (table.count <= table.most) return;
+  while (table.count > table.most) table.evict_one();
+  table.shrink();
+}
+
+void CertificateIndex::put(std::string_view host, CertificateHandle certificates, Need need) {
   if (host.empty()) return;
   Table& table = *table_;
-  const bool pinned = keep == Keep::pinned;
   if (Table::Slot* slot = table.find(host)) {
-    table.pinned = table.pinned + (pinned ? 1 : 0) - (slot->pinned ? 1 : 0);
     slot->certificates = std::move(certificates);
-    slot->pinned = pinned;
-    slot->asked = true;
+    slot->asked = slot->asked || need == Need::now;
     return;
   }
-  // Pinned names count too, but are never turned away: with nothing to evict the table grows.
-  if (table.count >= table.most && table.count > table.pinned) table.evict_one();
+  if (table.count >= table.most) {
+    if (need == Need::ahead) return;
+    table.evict_one();
+  }
   table.grow();
   Table::Slot added;
   added.hash = Table::hash_of(host);
   added.host = host;
   added.certificates = std::move(certificates);
-  added.pinned = pinned;
-  added.asked = true;  // somebody is about to use it
+  added.asked = need == Need::now;
   table.insert(std::move(added));
   ++table.count;
-  if (pinned) ++table.pinned;
 }
 
 void CertificateIndex::erase(std::string_view host) {

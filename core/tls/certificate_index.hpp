@@ -21,8 +21,8 @@ using CertificateHandle = std::shared_ptr<const CertificateSet>;
 
 /// Host to certificates, on one worker. Exact name first, then the wildcard one label up.
 /// Open addressing over a copy of the name; at `most` names the clock hand evicts what was not
-/// asked for since its last round (storage is behind it). Pinned names (configured files, internal)
-/// are never evicted. Touch it on its worker only.
+/// asked for since its last round: whoever asks for it next has it brought again, from where it is
+/// kept. Touch it on its worker only.
 class CertificateIndex {
  public:
   explicit CertificateIndex(std::size_t most = 100'000);
@@ -30,9 +30,14 @@ class CertificateIndex {
   CertificateIndex(const CertificateIndex&) = delete;
   CertificateIndex& operator=(const CertificateIndex&) = delete;
 
-  enum class Keep : std::uint8_t { evictable, pinned };
+  /// How many names there may be from now on, at least one.
+  void limit(std::size_t most);
+  enum class Need : std::uint8_t {
+    now,    // somebody waits: another name makes room where it must
+    ahead,  // nobody does: left out where there is no room
+  };
   /// `host` in normal_host() form, or `*.parent`. Replaces what was there.
-  void put(std::string_view host, CertificateHandle certificates, Keep keep);
+  void put(std::string_view host, CertificateHandle certificates, Need need);
   void erase(std::string_view host);
   /// Null when nothing fits. Valid until the next put() or erase(); no count is touched.
   const CertificateHandle* find(std::string_view host);

@@ -90,6 +90,7 @@ Result<acme::Plan> FilesHouse::plan(const config::Config& config) {
   plan.wanted = wanted_certificates(config);
   plan.internal = internal_;
   plan.on_demand = config.acme.on_demand;
+  plan.in_memory = config.server.certificates_in_memory;
   for (const acme::Wanted& wanted : plan.wanted) {
     for (const std::string& name : wanted.acme->ca) {
       if (plan.cas.contains(name)) continue;

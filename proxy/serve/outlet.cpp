@@ -28,9 +28,9 @@ awaitable<void> WorkersOutlet::withdraw_tls(std::string server_name) {
 }
 
 awaitable<void> WorkersOutlet::publish(std::string host, tls::CertificateHandle certificates,
-                                       tls::CertificateIndex::Keep keep) {
+                                       tls::CertificateIndex::Need need) {
   const Workers::Job job = [&](Worker& worker) {
-    worker.certificates.put(host, certificates, keep);
+    worker.certificates.put(host, certificates, need);
   };
   co_await workers_.on_each(job);
 }

@@ -15,7 +15,7 @@ class WorkersOutlet final : public acme::Outlet {
   awaitable<void> withdraw_http(std::string token) override;
   awaitable<void> withdraw_tls(std::string server_name) override;
   awaitable<void> publish(std::string host, tls::CertificateHandle certificates,
-                          tls::CertificateIndex::Keep keep) override;
+                          tls::CertificateIndex::Need need) override;
   awaitable<void> withdraw(std::string host) override;
 
  private:

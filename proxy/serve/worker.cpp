@@ -166,6 +166,7 @@ awaitable<void> Workers::publish(std::shared_ptr<const Snapshot> next,
   const Job job = [next, plans](Worker& worker) {
     worker.pools->reconcile(plans ? *plans : next->backends());
     if (worker.listening) worker.listening->change_over(*next);
+    worker.certificates.limit(next->server().certificates_in_memory);
     worker.snapshot.put(next);
   };
   co_await on_each(job);

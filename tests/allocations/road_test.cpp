@@ -112,7 +112,7 @@ class House {
     run(listeners_.apply(std::move(*opened), snapshot));
     serve::WorkersOutlet outlet(workers_);
     run(outlet.publish("secure.test", certificates_for({"secure.test"}),
-                       tls::CertificateIndex::Keep::pinned));
+                       tls::CertificateIndex::Need::now));
   }
 
   template <class T>

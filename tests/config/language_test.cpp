@@ -35,6 +35,7 @@ TEST_CASE("every key of the language is read into its field") {
   CHECK(server.protocols == Strings{"h1", "h2", "h3"});
   CHECK(server.graceful_timeout == Duration(60'000));
   CHECK(server.max_connections == 5000);
+  CHECK(server.certificates_in_memory == 20'000);
   CHECK_FALSE(server.lean_records);
   CHECK(server.default_host_response == 404);
   CHECK(server.timeouts.handshake == Duration(11'000));
@@ -174,6 +175,7 @@ TEST_CASE("every default is what the reference says") {
            "protocols = [\"h1\", \"h2\"]\n",
            "graceful_timeout = \"30s\"\n",
            "max_connections = 0\n",
+           "certificates_in_memory = 100000\n",
            "lean_records = true\n",
            "handshake = \"10s\"\n",
            "request_header = \"15s\"\n",

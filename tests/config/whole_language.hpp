@@ -18,6 +18,7 @@ proxy_protocol = true
 protocols = ["h1", "h2", "h3"]
 graceful_timeout = "1m"
 max_connections = 5000
+certificates_in_memory = 20000
 lean_records = false
 default_host_response = 404
 

@@ -30,7 +30,7 @@ class FakeOutlet final : public acme::Outlet {
     co_return;
   }
   awaitable<void> publish(std::string host, tls::CertificateHandle certificates,
-                          tls::CertificateIndex::Keep) override {
+                          tls::CertificateIndex::Need) override {
     published[host] = std::move(certificates);
     co_return;
   }

@@ -4,6 +4,7 @@
 #include <functional>
 #include <future>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -33,19 +34,26 @@ class ServedOutlet final : public acme::Outlet {
   awaitable<void> withdraw_http(std::string) override { co_return; }
   awaitable<void> withdraw_tls(std::string) override { co_return; }
   awaitable<void> publish(std::string host, tls::CertificateHandle certificates,
-                          tls::CertificateIndex::Keep keep) override {
+                          tls::CertificateIndex::Need need) override {
     ++publications;
-    pinned[host] = keep == tls::CertificateIndex::Keep::pinned;
+    if (index) {
+      index->put(host, std::move(certificates), need);
+      co_return;
+    }
+    asked[host] = need == tls::CertificateIndex::Need::now;
     served[host] = std::move(certificates);
     co_return;
   }
   awaitable<void> withdraw(std::string host) override {
+    if (index) index->erase(host);
     served.erase(host);
     co_return;
   }
 
+  std::optional<tls::CertificateIndex>
+      index;  // in the place of `served`: a worker's, with its limit
   std::map<std::string, tls::CertificateHandle> served;
-  std::map<std::string, bool> pinned;
+  std::map<std::string, bool> asked;  // whether somebody waited
   int publications = 0;
 };
 

@@ -153,7 +153,7 @@ TEST_CASE("over plain HTTP a TLS site redirects, unless told not to or secured b
 TEST_CASE("a new name on demand waits for its certificate before it is redirected") {
   Gate gate;
   CHECK(gate.ask(gate.plain, "new.demand.example").kind == Kind::wait_then_to_https);
-  gate.certificates.put("new.demand.example", gate.served, tls::CertificateIndex::Keep::evictable);
+  gate.certificates.put("new.demand.example", gate.served, tls::CertificateIndex::Need::now);
   CHECK(gate.ask(gate.plain, "new.demand.example").kind == Kind::to_https);
 }
 

@@ -177,7 +177,7 @@ TEST_CASE("an HTTP-01 challenge is answered on plain listeners whatever the host
 TEST_CASE("a name with a certificate is served over TLS") {
   Bench bench(tls_config());
   bench.worker->certificates.put("a.example", certificates_for({"a.example"}),
-                                 tls::CertificateIndex::Keep::pinned);
+                                 tls::CertificateIndex::Need::now);
   TlsClient client(bench, "a.example", {"http/1.1"});
   REQUIRE(client.done());
   CHECK(client.facts().alpn == "http/1.1");
@@ -247,7 +247,7 @@ TEST_CASE("a client that names no server is served by the address it came to") {
   Bench bench(std::move(config));
   // A script has no address of its own; that of a real socket is tested over the loopback.
   bench.worker->certificates.put("0.0.0.0", certificates_for({"0.0.0.0"}),
-                                 tls::CertificateIndex::Keep::pinned);
+                                 tls::CertificateIndex::Need::now);
   TlsClient client(bench, "127.0.0.1");  // an address is no server name
   REQUIRE(client.done());
   CHECK(client.ask("GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n").ends_with("by address"));

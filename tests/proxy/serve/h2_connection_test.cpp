@@ -88,9 +88,9 @@ TEST_CASE("HTTP/2 is what a TLS client gets that offers it, where the site speak
   config.sites.push_back(old);
   Bench bench(config);
   bench.worker->certificates.put("s.example", certificates_for({"s.example"}),
-                                 tls::CertificateIndex::Keep::pinned);
+                                 tls::CertificateIndex::Need::now);
   bench.worker->certificates.put("old.example", certificates_for({"old.example"}),
-                                 tls::CertificateIndex::Keep::pinned);
+                                 tls::CertificateIndex::Need::now);
   TlsClient client(bench, "s.example", {"h2", "http/1.1"});
   REQUIRE(client.done());
   CHECK(client.facts().alpn == "h2");

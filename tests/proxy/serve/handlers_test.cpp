@@ -265,7 +265,7 @@ TEST_CASE("hsts is told once on every answer over TLS and never without it") {
   site.redirect_http = false;
   Bench bench(config_with({site}));
   bench.worker->certificates.put("a.example", certificates_for({"a.example"}),
-                                 tls::CertificateIndex::Keep::pinned);
+                                 tls::CertificateIndex::Need::now);
   TlsClient client(bench, "a.example", {"http/1.1"});
   REQUIRE(client.done());
   for (const char* path : {"/in", "/none"}) {

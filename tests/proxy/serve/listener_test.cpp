@@ -274,7 +274,7 @@ TEST_CASE("what the outlet presents is on every worker when the call returns") {
   }
   house.run(outlet.withdraw_http("token"));
   const auto certificates = certificates_for({"a.example"});
-  house.run(outlet.publish("a.example", certificates, tls::CertificateIndex::Keep::pinned));
+  house.run(outlet.publish("a.example", certificates, tls::CertificateIndex::Need::now));
   int found = 0;
   const auto look = [&](serve::Worker& worker) {
     found += worker.certificates.find("a.example") != nullptr ? 1 : 0;

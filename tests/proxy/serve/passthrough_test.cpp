@@ -49,7 +49,7 @@ config::Config both_kinds() {
 struct PassBench : Bench {
   explicit PassBench(config::Config config = both_kinds()) : Bench(std::move(config)) {
     worker->certificates.put("ours.example", certificates_for({"ours.example"}),
-                             tls::CertificateIndex::Keep::pinned);
+                             tls::CertificateIndex::Need::now);
   }
   std::size_t tunnels() const { return worker->connections.tunnels(); }
 };

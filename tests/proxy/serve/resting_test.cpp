@@ -269,7 +269,7 @@ TEST_CASE("a connection that rested before its first octet may begin with HTTP/2
 TEST_CASE("what a handshake settled is known after a rest") {
   Bench bench(house());
   bench.worker->certificates.put("b.example", certificates_for({"b.example"}),
-                                 tls::CertificateIndex::Keep::pinned);
+                                 tls::CertificateIndex::Need::now);
   TlsClient client(bench, "b.example", {"http/1.1"});
   REQUIRE(client.done());
   for (int i = 0; i < 2; ++i) {
