@@ -65,7 +65,7 @@ tls::HelloAnswer SiteJudge::decide(const tls::Hello& hello) {
   }
   tls::HelloAnswer answer;
   answer.policy = site->policy;
-  answer.certificates = at_hand(*site, host);
+  answer.certificates = at_hand(host, site == endpoint->sites.any());
   if (!answer.certificates && host == wanted_) answer.certificates = brought_;
   if (answer.certificates) {
     answer.kind = tls::HelloAnswer::Kind::serve;
@@ -77,10 +77,10 @@ tls::HelloAnswer SiteJudge::decide(const tls::Hello& hello) {
   return answer;
 }
 
-tls::CertificateHandle SiteJudge::at_hand(const Site& site, std::string_view host) {
+tls::CertificateHandle SiteJudge::at_hand(std::string_view host, bool of_any) {
   if (const auto* found = worker_.certificates.find(host)) return *found;
-  // Files of a site for every name stand under that pattern.
-  if (site.settings.tls.mode == config::TlsMode::files) {
+  // Files of the site for every name stand under that pattern. Other sites wait for their own.
+  if (of_any) {
     if (const auto* found = worker_.certificates.find_exact("*")) return *found;
   }
   return nullptr;

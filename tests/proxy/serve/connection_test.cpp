@@ -224,6 +224,24 @@ TEST_CASE("a handshake that comes before its site's files were read waits for th
   CHECK(client.ask(get_a).ends_with("site a"));
 }
 
+TEST_CASE("the certificate of the site for every name is shown for that site's names alone") {
+  auto config = tls_config();
+  config.sites[3].hosts = {"*"};
+  Bench bench(std::move(config));
+  bench.worker->certificates.put("*", certificates_for({"every.name"}),
+                                 tls::CertificateIndex::Need::now);
+  TlsClient any(bench, "some.name");
+  REQUIRE(any.done());
+  CHECK(bench.source.asked().empty());
+  TlsClient own(bench, "a.example");  // not read yet, or not in memory any more
+  CHECK_FALSE(own.done());
+  CHECK(bench.source.asked() == std::vector<std::string>{"a.example"});
+  bench.source.answer(certificates_for({"a.example"}));
+  bench.settle();
+  REQUIRE(own.done());
+  CHECK(own.ask(get_a).ends_with("site a"));
+}
+
 TEST_CASE("a handshake whose certificate was denied ends with unrecognized_name") {
   Bench bench(tls_config());
   bench.source.answer(Error(Fault::denied, Side::self, "not allowed"));
