@@ -65,7 +65,7 @@ tls::HelloAnswer SiteJudge::decide(const tls::Hello& hello) {
   }
   tls::HelloAnswer answer;
   answer.policy = site->policy;
-  answer.certificates = at_hand(host, site == endpoint->sites.any());
+  answer.certificates = at_hand(*endpoint, *site, host);
   if (!answer.certificates && host == wanted_) answer.certificates = brought_;
   if (answer.certificates) {
     answer.kind = tls::HelloAnswer::Kind::serve;
@@ -77,10 +77,17 @@ tls::HelloAnswer SiteJudge::decide(const tls::Hello& hello) {
   return answer;
 }
 
-tls::CertificateHandle SiteJudge::at_hand(std::string_view host, bool of_any) {
+tls::CertificateHandle SiteJudge::at_hand(const Endpoint& endpoint, const Site& site,
+                                          std::string_view host) {
+  if (const auto* found = worker_.certificates.find_exact(host)) return *found;
+  // A site that names the host and has a certificate for it waits for that one, which is not far.
+  // Where it comes from a CA, one that covers the name is better than none.
+  const auto mode = site.settings.tls.mode;
+  const bool not_far = mode == config::TlsMode::files || mode == config::TlsMode::internal;
+  if (not_far && endpoint.sites.find_exact(host) != nullptr) return nullptr;
   if (const auto* found = worker_.certificates.find(host)) return *found;
-  // Files of the site for every name stand under that pattern. Other sites wait for their own.
-  if (of_any) {
+  // Files of the site for every name stand under that pattern.
+  if (&site == endpoint.sites.any()) {
     if (const auto* found = worker_.certificates.find_exact("*")) return *found;
   }
   return nullptr;

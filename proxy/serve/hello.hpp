@@ -37,8 +37,8 @@ class SiteJudge final : public tls::HelloJudge {
  private:
   tls::HelloAnswer probe(const tls::Hello& hello);
   tls::HelloAnswer decide(const tls::Hello& hello);
-  /// The certificates at hand for `host`; `of_any`: it is one of the site for every name.
-  tls::CertificateHandle at_hand(std::string_view host, bool of_any);
+  /// The certificates at hand for `host`, one of `site`'s.
+  tls::CertificateHandle at_hand(const Endpoint& endpoint, const Site& site, std::string_view host);
 
   Worker& worker_;
   const Door& door_;

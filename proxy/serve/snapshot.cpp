@@ -123,8 +123,13 @@ bool HostMap::add(std::string_view host, const Site& site) {
   return added || at->second == &site;
 }
 
+const Site* HostMap::find_exact(std::string_view host) const {
+  const auto found = exact_.find(host);
+  return found != exact_.end() ? found->second : nullptr;
+}
+
 const Site* HostMap::find(std::string_view host) const {
-  if (const auto found = exact_.find(host); found != exact_.end()) return found->second;
+  if (const Site* exact = find_exact(host)) return exact;
   const std::size_t dot = wildcard_.empty() ? std::string_view::npos : host.find('.');
   if (dot != std::string_view::npos) {
     const auto found = wildcard_.find(host.substr(dot + 1));

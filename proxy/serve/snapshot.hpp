@@ -63,6 +63,8 @@ class HostMap {
   bool add(std::string_view host, const Site& site);
   /// `host` in normal_host() form. Null: no site takes it.
   const Site* find(std::string_view host) const;
+  /// Only a site that lists that very host.
+  const Site* find_exact(std::string_view host) const;
   /// The site of "*", or null.
   const Site* any() const { return any_; }
 

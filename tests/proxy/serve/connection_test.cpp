@@ -242,6 +242,20 @@ TEST_CASE("the certificate of the site for every name is shown for that site's n
   CHECK(own.ask(get_a).ends_with("site a"));
 }
 
+TEST_CASE("a site with files for a name waits for those, also where another site's wildcard fits") {
+  auto config = tls_config();
+  config.sites[3].hosts = {"*.example"};
+  Bench bench(std::move(config));
+  bench.worker->certificates.put("*.example", certificates_for({"*.example"}),
+                                 tls::CertificateIndex::Need::now);
+  TlsClient other(bench, "b.example");
+  REQUIRE(other.done());
+  CHECK(bench.source.asked().empty());
+  TlsClient own(bench, "a.example");
+  CHECK_FALSE(own.done());
+  CHECK(bench.source.asked() == std::vector<std::string>{"a.example"});
+}
+
 TEST_CASE("a handshake whose certificate was denied ends with unrecognized_name") {
   Bench bench(tls_config());
   bench.source.answer(Error(Fault::denied, Side::self, "not allowed"));
