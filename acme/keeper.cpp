@@ -120,6 +120,7 @@ std::string Keeper::recipe_of(const Wanted& wanted) const {
 
 void Keeper::rebuild(Entry& entry) {
   ++entry.generation;
+  if (entry.has_certificate()) entry.outdated = entry.served.lock();
   entry.recipe = recipe_of(entry.wanted);
   entry.slots.clear();
   entry.stamp.clear();
@@ -155,7 +156,10 @@ void Keeper::adopt(const Wanted& wanted) {
   if (kind == Entry::Kind::lazy) entry->lazy_place = lazy_.insert(lazy_.end(), entry->host);
   entry->wanted = wanted;
   if (entry->recipe != recipe_of(wanted)) rebuild(*entry);
-  if (!entry->busy()) schedule(entry);
+  if (entry->busy()) return;
+  if (wanted.mode == TlsMode::files)  // a reload looks at them
+    for (Slot& slot : entry->slots) slot.stock = Standing::Stock::unknown;
+  schedule(entry);
 }
 
 void Keeper::retire(const EntryPointer& entry) {
@@ -164,6 +168,7 @@ void Keeper::retire(const EntryPointer& entry) {
   entry->kind = Entry::Kind::retired;
   entry->served.reset();
   entry->served_until.reset();
+  entry->outdated.reset();
   crew_.add(parts_.outlet.withdraw(entry->host));
   if (!entry->busy() || entry->phase == Entry::Phase::elsewhere) forget(entry);
 }
@@ -217,10 +222,12 @@ CertificateStatus Keeper::status_of(const Entry& entry, const Slot& slot) const 
     const Lifetime& lifetime = slot.known->lifetime;
     status.not_before = lifetime.not_before;
     status.not_after = lifetime.not_after;
-    status.state = lifetime.not_after <= parts_.clock.wall() ? CertificateState::expired
-                   : ordering                                ? CertificateState::renewing
-                   : !slot.last_error.empty()                ? CertificateState::failing
-                                                             : CertificateState::live;
+    const bool unusable = slot.stock == Standing::Stock::refused && slot.certificate() == nullptr;
+    status.state = unusable                                    ? CertificateState::refused
+                   : lifetime.not_after <= parts_.clock.wall() ? CertificateState::expired
+                   : ordering                                  ? CertificateState::renewing
+                   : !slot.last_error.empty()                  ? CertificateState::failing
+                                                               : CertificateState::live;
     return status;
   }
   status.state = slot.stock == Standing::Stock::unknown   ? CertificateState::unknown
@@ -250,6 +257,8 @@ awaitable<void> Keeper::stop() {
   to_load_awaited_.clear();
   to_order_.clear();
   to_order_on_demand_.clear();
+  to_make_.clear();
+  to_make_awaited_.clear();
   due_.clear();
 }
 

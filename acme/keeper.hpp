@@ -113,7 +113,7 @@ class Keeper final : public CertificateSource {
   };
   using EntryPointer = std::shared_ptr<Entry>;
   using LeasePointer = std::shared_ptr<Leased>;
-  enum class Lane : std::uint8_t { admit, load, order, on_demand };
+  enum class Lane : std::uint8_t { admit, load, order, on_demand, internal };
 
   // keeper.cpp: what is wanted, and how it stands
   void adopt(const Wanted& wanted);
@@ -131,19 +131,22 @@ class Keeper final : public CertificateSource {
   awaitable<Result<tls::CertificateHandle>> obtain_here(std::string host, asio::ip::address client);
   awaitable<Result<tls::CertificateHandle>> wait_for(EntryPointer entry);
   awaitable<Result<tls::CertificateHandle>> rung(EntryPointer entry);
-  void ring(Entry& entry, const tls::CertificateHandle& brought = nullptr);
+  void ring(Entry& entry, const Result<tls::CertificateHandle>& brought = {});
+  std::size_t most_lazy_names() const;
   bool serves(const Entry& entry) const;
   tls::CertificateHandle servable(const Entry& entry) const;
 
   // keeper_schedule.cpp: what is due
   Standing standing_of(const Entry& entry, const Slot& slot) const;
   Choice choose(const Entry& entry) const;
-  void schedule(const EntryPointer& entry);
+  void schedule(const EntryPointer& entry, bool awaited = false);
   void wake() { wake_.expires_at(Steady::min()); }
   void settle(const EntryPointer& entry);
-  void queue_load(const EntryPointer& entry);
+  void queue_load(const EntryPointer& entry, bool awaited = false);
+  void queue_order(const EntryPointer& entry, Urgency urgency, bool awaited);
   void bring_forward(const EntryPointer& entry);
   void begin_loads();
+  void begin_orders(std::deque<EntryPointer>& queue, Lane lane, std::size_t most);
   void rest(const EntryPointer& entry, Wall until);
   void pump();
   awaitable<void> watch();
@@ -175,8 +178,10 @@ class Keeper final : public CertificateSource {
   awaitable<void> hand_out(EntryPointer entry, tls::CertificateHandle certificates,
                            tls::CertificateIndex::Need need);
   void bring_back(const EntryPointer& entry);
+  tls::CertificateHandle at_hand(const EntryPointer& entry);
   awaitable<void> read_again(EntryPointer entry);
-  void lose(Entry& entry, Slot& slot);
+  static void put_back(Slot& slot, StoredCertificate stored);
+  static void lose(Entry& entry, Slot& slot);
 
   // keeper_patrol.cpp: what falls due in storage though nobody asked for it
   awaitable<void> patrol();
@@ -204,7 +209,9 @@ class Keeper final : public CertificateSource {
   std::deque<EntryPointer> to_load_awaited_;  // handshakes wait for these
   std::map<std::pair<Urgency, std::uint64_t>, EntryPointer> to_order_;
   std::deque<EntryPointer> to_order_on_demand_;
-  std::array<std::size_t, 4> at_work_{};  // by Lane
+  std::deque<EntryPointer> to_make_;  // by the internal CA; brought forward as those to load
+  std::deque<EntryPointer> to_make_awaited_;
+  std::array<std::size_t, 5> at_work_{};  // by Lane
   std::uint64_t sequence_ = 0;
   std::map<std::string, Backoff> ca_trouble_;  // of CAs that fail as a whole, by folder
   std::map<std::string, Ledger> ledgers_;      // of CAs that were ordered from, by folder

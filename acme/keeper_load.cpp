@@ -156,7 +156,7 @@ awaitable<void> Keeper::load_slots(EntryPointer entry) {
       slot.take(here);  // what is served stays, even where storage lost it meanwhile
     } else if (same) {
       slot.take(std::move(found.certificate));
-    } else if (slot.known) {
+    } else if (slot.known && found.stock != Standing::Stock::refused) {
       lose(*entry, slot);
     }
     slot.stock = found.stock;
@@ -229,9 +229,8 @@ awaitable<void> Keeper::load_files(EntryPointer entry) {
       log::error("certificate file was not usable", {{"name", entry->host}, {"why", found.error}});
     slot.last_error = found.error;
     entry->failure = Error(Fault::io, Side::self, found.error);
-    if (slot.certificate() != nullptr) co_return;
-    lose(*entry, slot);
-    entry->stamp.clear();  // read again even where the file comes back as it was
+    // Read again even where the file comes back as it was.
+    if (slot.certificate() == nullptr) entry->stamp.clear();
     co_return;
   }
   if (found.certificate == nullptr && entry->stamp.empty()) {  // asked for again meanwhile

@@ -73,7 +73,7 @@ awaitable<void> Keeper::patrol_folder(std::string ca) {
 
 void Keeper::take_up(const Storage::Walk::Sighting& sighting) {
   const std::string& host = sighting.host;
-  if (entries_.contains(host) || lazy_.size() >= most_lazy) return;
+  if (entries_.contains(host) || lazy_.size() >= most_lazy_names()) return;
   const Wanted* cover = cover_of(host);
   if (cover == nullptr || cover->mode != TlsMode::on_demand) return;
   if (!falls_due(sighting.meta, cover->acme->renew_at, parts_.clock.wall())) return;

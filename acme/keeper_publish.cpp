@@ -34,6 +34,12 @@ bool Keeper::Entry::has_certificate() const {
                      [](const Slot& slot) { return slot.known.has_value(); });
 }
 
+bool Keeper::Entry::has_valid_certificate(Wall now) const {
+  return std::any_of(slots.begin(), slots.end(), [now](const Slot& slot) {
+    return slot.known && slot.known->lifetime.not_after > now;
+  });
+}
+
 tls::CertificateHandle Keeper::Entry::assemble(Wall now) const {
   std::vector<tls::CertificatePointer> valid;
   std::vector<tls::CertificatePointer> all;
@@ -65,9 +71,20 @@ awaitable<void> Keeper::hand_out(EntryPointer entry, tls::CertificateHandle cert
                                  Need need) {
   entry->served = certificates;
   entry->served_until = certificates->not_after;
+  if (entry->outdated != certificates) entry->outdated.reset();
   auto publishing = parts_.outlet.publish(entry->host, certificates, need);
   co_await std::move(publishing);
-  ring(*entry, certificates->not_after > parts_.clock.wall() ? certificates : nullptr);
+  ring(*entry, serves(*entry) ? certificates : nullptr);
+}
+
+/// Null: there is none, or it is being brought back.
+tls::CertificateHandle Keeper::at_hand(const EntryPointer& entry) {
+  if (auto here = servable(*entry)) return here;
+  const Wall now = parts_.clock.wall();
+  if (!serves(*entry) && !entry->has_valid_certificate(now)) return nullptr;
+  auto here = entry->assemble(now);
+  if (here == nullptr) bring_back(entry);
+  return here;
 }
 
 /// Somebody asks for what no worker has any more.
@@ -77,7 +94,7 @@ void Keeper::bring_back(const EntryPointer& entry) {
     case TlsMode::files:
       entry->stamp.clear();
       for (Slot& slot : entry->slots) slot.stock = Standing::Stock::unknown;
-      if (!entry->busy()) schedule(entry);
+      if (!entry->busy()) schedule(entry, true);
       break;
     case TlsMode::internal:
       // Made again sooner than it would be read.
@@ -86,7 +103,7 @@ void Keeper::bring_back(const EntryPointer& entry) {
         lose(*entry, slot);
         slot.stock = Standing::Stock::none;
       }
-      if (!entry->busy()) schedule(entry);
+      if (!entry->busy()) schedule(entry, true);
       break;
     case TlsMode::acme:
     case TlsMode::on_demand:
@@ -100,52 +117,82 @@ void Keeper::bring_back(const EntryPointer& entry) {
   pump();
 }
 
+namespace {
+
+struct Reading {
+  explicit Reading(bool& being) : being_read(being) {}
+  Reading(const Reading&) = delete;
+  Reading& operator=(const Reading&) = delete;
+  ~Reading() { being_read = false; }
+  bool& being_read;
+};
+
+using Read = Result<std::optional<StoredCertificate>>;
+
+std::vector<Read> read_all(Storage& storage, const std::vector<CertificateName>& names) {
+  std::vector<Read> all;
+  for (const CertificateName& name : names) all.push_back(storage.load_certificate(name));
+  return all;
+}
+
+}  // namespace
+
 /// Beside whatever else is done for the entry: a renewal may take long.
 awaitable<void> Keeper::read_again(EntryPointer entry) {
-  struct Place {
-    std::size_t slot;
-    CertificateName name;
-  };
-  std::vector<Place> places;
+  std::vector<std::size_t> missing;
+  std::vector<CertificateName> names;
   for (std::size_t at = 0; at < entry->slots.size(); ++at) {
     const Slot& slot = entry->slots[at];
-    if (slot.known && slot.certificate() == nullptr)
-      places.push_back({at, {slot.ca, entry->host, slot.key_type}});
+    if (!slot.known || slot.certificate() != nullptr) continue;
+    missing.push_back(at);
+    names.push_back({slot.ca, entry->host, slot.key_type});
   }
   const std::uint64_t generation = entry->generation;
-  auto job = [storage = parts_.storage, places] {
-    std::vector<tls::CertificatePointer> found;
-    for (const Place& place : places) {
-      auto stored = storage->load_certificate(place.name);
-      if (!stored)
-        log::error(
-            "stored certificate was not usable",
-            {{"name", place.name.host}, {"ca", place.name.ca}, {"why", stored.error().detail()}});
-      found.push_back(stored && *stored ? std::move((*stored)->certificate) : nullptr);
-    }
-    return found;
-  };
-  auto found = co_await parts_.helpers.run(std::move(job));
-  entry->being_read = false;
-  if (generation != entry->generation) places.clear();
-  for (std::size_t at = 0; at < places.size(); ++at) {
-    Slot& slot = entry->slots[places[at].slot];
+  std::vector<Read> all;
+  {
+    const Reading reading(entry->being_read);
+    auto job = [storage = parts_.storage, names] { return read_all(*storage, names); };
+    all = co_await parts_.helpers.run(std::move(job));
+  }
+  bool lost = false;
+  std::optional<Error> trouble;
+  for (std::size_t at = 0; at < missing.size() && generation == entry->generation; ++at) {
+    Slot& slot = entry->slots[missing[at]];
     if (!slot.known || slot.certificate() != nullptr) continue;  // another one came meanwhile
-    if (found[at] != nullptr && found[at]->fingerprint() == slot.known->fingerprint) {
-      slot.take(std::move(found[at]));
+    if (!all[at] && all[at].error().fault() != Fault::bad_message) {
+      trouble = all[at].error();
+    } else if (all[at] && *all[at] && holds(*(*all[at])->certificate, entry->host)) {
+      put_back(slot, **std::move(all[at]));
     } else {
+      lost = true;
       lose(*entry, slot);
       slot.stock = Standing::Stock::unknown;  // what there is must be found out anew
     }
   }
-  auto publishing = publish(entry);
-  co_await std::move(publishing);
-  if (entry->busy()) {
-    ring(*entry);
+  if (trouble) {  // perhaps not for long: whoever comes next asks again
+    log::error("stored certificate could not be read",
+               {{"name", entry->host}, {"why", trouble->detail()}});
+    ring(*entry, *trouble);
     co_return;
   }
-  settle(entry);
+  auto publishing = publish(entry);
+  co_await std::move(publishing);
+  // It may wait behind thousands for its renewal.
+  if (lost && entry->phase == Entry::Phase::to_order) entry->phase = Entry::Phase::resting;
+  if (entry->busy())
+    ring(*entry);
+  else
+    settle(entry);
   pump();
+}
+
+/// Another process may have renewed it: then that one is served from here on.
+void Keeper::put_back(Slot& slot, StoredCertificate stored) {
+  const bool same = stored.certificate->fingerprint() == slot.known->fingerprint;
+  slot.take(std::move(stored.certificate));
+  if (same) return;
+  slot.meta = std::move(stored.meta);
+  slot.stock = Standing::Stock::held;
 }
 
 void Keeper::lose(Entry& entry, Slot& slot) {

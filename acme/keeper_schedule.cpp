@@ -10,9 +10,10 @@ namespace {
 using namespace std::chrono_literals;
 using config::TlsMode;
 
-constexpr std::array<std::size_t, 4> most_at_work{1024, 16, 8, 8};  // by Lane
+constexpr std::array<std::size_t, 5> most_at_work{1024, 16, 8, 8, 8};  // by Lane
 // Of those that nobody waits for: few enough that one that is waited for finds a helper soon.
 constexpr std::size_t most_loads_ahead = 4;
+constexpr std::size_t most_made_ahead = 4;
 // The longest the schedule sleeps: a machine that was suspended or whose date jumped is noticed
 // after so long.
 constexpr auto longest_sleep = 60s;
@@ -75,7 +76,7 @@ Keeper::Choice Keeper::choose(const Entry& entry) const {
   return choice;
 }
 
-void Keeper::schedule(const EntryPointer& entry) {
+void Keeper::schedule(const EntryPointer& entry, bool awaited) {
   if (mode_ == Mode::stopping) return;
   const Wall now = parts_.clock.wall();
   if (entry->phase == Entry::Phase::elsewhere) return rest(entry, now + elsewhere_pause);
@@ -84,30 +85,43 @@ void Keeper::schedule(const EntryPointer& entry) {
   entry->phase = Entry::Phase::resting;
   const Choice choice = choose(*entry);
   if (choice.load) {
-    queue_load(entry);
+    queue_load(entry, awaited);
   } else if (choice.order) {
-    entry->phase = Entry::Phase::to_order;
-    if (entry->kind == Entry::Kind::lazy && !entry->unasked && !serves(*entry))
-      to_order_on_demand_.push_back(entry);
-    else
-      to_order_.emplace(std::pair(choice.order->urgency, ++sequence_), entry);
+    queue_order(entry, choice.order->urgency, awaited);
   } else {
     rest(entry, choice.soonest);
   }
 }
 
-void Keeper::queue_load(const EntryPointer& entry) {
+void Keeper::queue_load(const EntryPointer& entry, bool awaited) {
   entry->phase = Entry::Phase::to_load;
-  entry->awaited = !entry->waiters.empty();
+  entry->awaited = awaited || !entry->waiters.empty();
   (entry->awaited ? to_load_awaited_ : to_load_).push_back(entry);
+}
+
+/// The internal CA is ours and answers at once: its certificates do not wait behind other CAs'.
+void Keeper::queue_order(const EntryPointer& entry, Urgency urgency, bool awaited) {
+  entry->phase = Entry::Phase::to_order;
+  entry->awaited = awaited || !entry->waiters.empty();
+  if (entry->wanted.mode == TlsMode::internal)
+    (entry->awaited ? to_make_awaited_ : to_make_).push_back(entry);
+  else if (entry->kind == Entry::Kind::lazy && !entry->unasked && !serves(*entry))
+    to_order_on_demand_.push_back(entry);
+  else
+    to_order_.emplace(std::pair(urgency, ++sequence_), entry);
 }
 
 /// A handshake waits for it: it goes before all that are only to be there one day. After a start
 /// these may be a hundred thousand.
 void Keeper::bring_forward(const EntryPointer& entry) {
-  if (entry->phase != Entry::Phase::to_load || entry->awaited) return;
+  if (entry->awaited) return;
+  if (entry->phase == Entry::Phase::to_load)
+    to_load_awaited_.push_back(entry);
+  else if (entry->phase == Entry::Phase::to_order && entry->wanted.mode == TlsMode::internal)
+    to_make_awaited_.push_back(entry);
+  else
+    return;
   entry->awaited = true;
-  to_load_awaited_.push_back(entry);
   pump();
 }
 
@@ -149,14 +163,19 @@ void Keeper::settle(const EntryPointer& entry) {
     forget(entry);
     return;
   }
-  if (!entry->served_until && !entry->unasked && entry->has_certificate()) {
+  const bool outstanding =
+      entry->served_until ? !serves(*entry) && entry->has_valid_certificate(parts_.clock.wall())
+                          : entry->has_certificate();
+  if (outstanding && !entry->unasked && !entry->being_read) {
     auto certificates = entry->assemble(parts_.clock.wall());
     if (certificates != nullptr)
       crew_.add(hand_out(entry, std::move(certificates), tls::CertificateIndex::Need::ahead));
     else
       bring_back(entry);
   }
-  for (Slot& slot : entry->slots) slot.let_go();
+  // Of several certificates, those that are there already wait for those that are being read.
+  if (!entry->being_read)
+    for (Slot& slot : entry->slots) slot.let_go();
   ring(*entry);
 }
 
@@ -168,19 +187,31 @@ void Keeper::pump() {
   };
   const auto begin = [this](Lane lane) { ++at_work_[static_cast<std::size_t>(lane)]; };
   begin_loads();
+  begin_orders(to_make_awaited_, Lane::internal,
+               most_at_work[static_cast<std::size_t>(Lane::internal)]);
+  begin_orders(to_make_, Lane::internal, most_made_ahead);
   while (!to_order_.empty() && room(Lane::order)) {
     EntryPointer entry = std::move(to_order_.begin()->second);
     to_order_.erase(to_order_.begin());
+    if (entry->phase != Entry::Phase::to_order) continue;
     begin(Lane::order);
     entry->phase = Entry::Phase::ordering;
     crew_.add(order(std::move(entry), Lane::order));
   }
-  while (!to_order_on_demand_.empty() && room(Lane::on_demand)) {
-    EntryPointer entry = std::move(to_order_on_demand_.front());
-    to_order_on_demand_.pop_front();
-    begin(Lane::on_demand);
+  begin_orders(to_order_on_demand_, Lane::on_demand,
+               most_at_work[static_cast<std::size_t>(Lane::on_demand)]);
+}
+
+/// Passes over those that were brought forward, or need none any more.
+void Keeper::begin_orders(std::deque<EntryPointer>& queue, Lane lane, std::size_t most) {
+  std::size_t& at_work = at_work_[static_cast<std::size_t>(lane)];
+  while (!queue.empty() && at_work < most) {
+    EntryPointer entry = std::move(queue.front());
+    queue.pop_front();
+    if (entry->phase != Entry::Phase::to_order) continue;
+    ++at_work;
     entry->phase = Entry::Phase::ordering;
-    crew_.add(order(std::move(entry), Lane::on_demand));
+    crew_.add(order(std::move(entry), lane));
   }
 }
 

@@ -34,17 +34,21 @@ awaitable<Result<tls::CertificateHandle>> Keeper::obtain(std::string host,
   co_return certificates;
 }
 
-/// Whether there is a valid certificate that the workers may have, in memory or not.
+/// Whether there is something good that the workers were given, in memory or not. Of files an
+/// operator decides what is good.
 bool Keeper::serves(const Entry& entry) const {
-  return entry.served_until && *entry.served_until > parts_.clock.wall();
+  if (!entry.served_until) return false;
+  return entry.wanted.mode == TlsMode::files || *entry.served_until > parts_.clock.wall();
 }
 
 tls::CertificateHandle Keeper::servable(const Entry& entry) const {
   return serves(entry) ? entry.served.lock() : nullptr;
 }
 
+std::size_t Keeper::most_lazy_names() const { return std::max(most_lazy, plan_.in_memory); }
+
 Keeper::EntryPointer Keeper::make_lazy(const std::string& host, const Wanted& cover) {
-  if (lazy_.size() >= std::max(most_lazy, plan_.in_memory)) {
+  if (lazy_.size() >= most_lazy_names()) {
     // The oldest that rests leaves; workers ask for it again when somebody comes.
     for (const std::string& oldest : lazy_) {
       const EntryPointer entry = entries_.at(oldest);
@@ -101,7 +105,8 @@ Result<Keeper::EntryPointer> Keeper::entry_for(const std::string& host,
     return Error(Fault::refused, Side::self, host + ": is being given up");
   const std::size_t most = gate_.settings().max_waiting;
   auto& admitting = at_work_[static_cast<std::size_t>(Lane::admit)];
-  if (admitting + to_order_on_demand_.size() >= std::max<std::size_t>(most, 1))
+  const std::size_t waiting = to_order_on_demand_.size() + to_make_awaited_.size();
+  if (admitting + waiting >= std::max<std::size_t>(most, 1))
     return Error(Fault::limit, Side::client, host + ": max_waiting new names are under way");
   const EntryPointer entry = make_lazy(host, *cover);
   ++admitting;
@@ -112,8 +117,12 @@ Result<Keeper::EntryPointer> Keeper::entry_for(const std::string& host,
 awaitable<Result<tls::CertificateHandle>> Keeper::obtain_here(std::string host,
                                                               asio::ip::address client) {
   if (mode_ != Mode::running) co_return Error(Fault::closed, Side::self, "keeper is stopped");
-  const auto at = entries_.find(host);
-  const bool known = at != entries_.end() && servable(*at->second) != nullptr;
+  auto at = entries_.find(host);
+  if (at == entries_.end()) {
+    if (const Wanted* cover = cover_of(host)) at = entries_.find(cover->host);
+  }
+  // Those whose certificate is there, in memory or not, do not wait long.
+  const bool known = at != entries_.end() && serves(*at->second);
   if (!known && waiting_ >= gate_.settings().max_waiting)
     co_return Error(Fault::limit, Side::client, host + ": max_waiting handshakes wait");
   auto entry = entry_for(host, client);
@@ -128,11 +137,7 @@ awaitable<Result<tls::CertificateHandle>> Keeper::obtain_here(std::string host,
     auto publishing = publish(*entry);
     co_await std::move(publishing);
   }
-  auto here = servable(**entry);
-  if (here == nullptr && serves(**entry)) {
-    here = (*entry)->assemble(parts_.clock.wall());
-    if (here == nullptr) bring_back(*entry);
-  }
+  auto here = at_hand(*entry);
   if (here == nullptr) co_return co_await wait_for(std::move(*entry));
   // A worker had no room for it, or came late: it is given to all of them again.
   auto again = hand_out(*entry, here, tls::CertificateIndex::Need::now);
@@ -143,16 +148,17 @@ awaitable<Result<tls::CertificateHandle>> Keeper::obtain_here(std::string host,
 awaitable<Result<tls::CertificateHandle>> Keeper::wait_for(EntryPointer entry) {
   const Counted counted(waiting_);
   const Steady deadline = parts_.clock.steady() + gate_.settings().wait;
-  bring_forward(entry);
-  while ((entry->busy() || entry->being_read) && servable(*entry) == nullptr &&
-         mode_ == Mode::running) {
+  // What came may have been let go of again before this one heard of it.
+  for (int looks = 0; mode_ == Mode::running; ++looks) {
+    auto here = looks < 3 ? at_hand(entry) : servable(*entry);
+    if (here != nullptr) co_return here;
+    if (!entry->busy() && !entry->being_read) break;
+    bring_forward(entry);
     auto ring_once = rung(entry);
     auto heard = co_await net::within(parts_.clock, deadline, Side::self, std::move(ring_once));
     if (!heard) co_return std::move(heard).error().within(entry->host);
     if (*heard != nullptr) co_return std::move(*heard);
   }
-  auto certificates = servable(*entry);
-  if (certificates != nullptr) co_return certificates;
   if (mode_ != Mode::running) co_return Error(Fault::closed, Side::self, "keeper is stopped");
   if (entry->failure) co_return *entry->failure;
   co_return Error(Fault::not_found, Side::self, entry->host + ": no certificate");
@@ -169,15 +175,15 @@ awaitable<Result<tls::CertificateHandle>> Keeper::rung(EntryPointer entry) {
     Place& operator=(const Place&) = delete;
     ~Place() { waiters.erase(at); }
   };
-  Waiter parked{asio::steady_timer(parts_.control, Steady::max()), nullptr};
+  Waiter parked{asio::steady_timer(parts_.control, Steady::max()), {}};
   const Place place(entry->waiters, parked);
   co_await parked.rung.async_wait(as_result);  // ring() or cancellation ends it
   co_return std::move(parked.brought);
 }
 
-void Keeper::ring(Entry& entry, const tls::CertificateHandle& brought) {
+void Keeper::ring(Entry& entry, const Result<tls::CertificateHandle>& brought) {
   for (Waiter* waiter : entry.waiters) {
-    if (brought != nullptr) waiter->brought = brought;
+    if (!brought || *brought != nullptr) waiter->brought = brought;
     waiter->rung.cancel();
   }
 }

@@ -61,8 +61,8 @@ struct Keeper::Slot {
 
 /// A handshake that waits for a name.
 struct Keeper::Waiter {
-  asio::steady_timer rung;         // set at Steady::max(), used as a condition
-  tls::CertificateHandle brought;  // null: something else has changed
+  asio::steady_timer rung;                 // set at Steady::max(), used as a condition
+  Result<tls::CertificateHandle> brought;  // null: something else has changed
 };
 
 /// One name and what is done for it.
@@ -86,12 +86,13 @@ struct Keeper::Entry {
   Wanted wanted;
   Kind kind = Kind::configured;
   Phase phase = Phase::admitting;
-  bool awaited = false;          // Phase::to_load: in the queue of those that somebody waits for
+  bool awaited = false;          // to_load, to_order: in the queue of those that somebody waits for
   std::string recipe;            // of `slots`: what they were built for
   std::uint64_t generation = 0;  // of `slots`: work begun for an older one must not touch them
   std::vector<Slot> slots;
   std::weak_ptr<const tls::CertificateSet> served;  // what the workers were given last
   std::optional<Wall> served_until;                 // its end; null: they were given nothing
+  tls::CertificateHandle outdated;                  // served, but of slots that a reload replaced
   bool being_read = false;                          // what they have let go of
   std::optional<Error> failure;                     // of the last attempt
   std::optional<Wall> due;                          // its place in `due_`
@@ -110,6 +111,7 @@ struct Keeper::Entry {
   /// memory, or there is none.
   tls::CertificateHandle assemble(Wall now) const;
   bool has_certificate() const;
+  bool has_valid_certificate(Wall now) const;
 };
 
 /// What is to be done next for an entry, over all its slots.

@@ -79,7 +79,7 @@ struct CertificateIndex::Table {
 
   /// Takes out one name that was not asked for since the hand last came by.
   /// Requires: a name.
-  void evict_one() {
+  CertificateHandle evict_one() {
     for (;;) {
       hand &= slots.size() - 1;
       Slot& slot = slots[hand];
@@ -89,7 +89,9 @@ struct CertificateIndex::Table {
         slot.asked = false;
         ++hand;
       } else {
-        return remove(hand);
+        CertificateHandle evicted = std::move(slot.certificates);
+        remove(hand);
+        return evicted;
       }
     }
   }
@@ -103,12 +105,15 @@ struct CertificateIndex::Table {
 CertificateIndex::CertificateIndex(std::size_t most) : table_(std::make_unique<Table>(most)) {}
 CertificateIndex::~CertificateIndex() = default;
 
-void CertificateIndex::limit(std::size_t most) {
+std::vector<CertificateHandle> CertificateIndex::limit(std::size_t most) {
   Table& table = *table_;
   table.most = std::max<std::size_t>(most, 1);
-  if (table.count <= table.most) return;
-  while (table.count > table.most) table.evict_one();
+  std::vector<CertificateHandle> evicted;
+  if (table.count <= table.most) return evicted;
+  evicted.reserve(table.count - table.most);
+  while (table.count > table.most) evicted.push_back(table.evict_one());
   table.shrink();
+  return evicted;
 }
 
 void CertificateIndex::put(std::string_view host, CertificateHandle certificates, Need need) {

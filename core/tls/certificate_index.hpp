@@ -30,8 +30,9 @@ class CertificateIndex {
   CertificateIndex(const CertificateIndex&) = delete;
   CertificateIndex& operator=(const CertificateIndex&) = delete;
 
-  /// How many names there may be from now on, at least one.
-  void limit(std::size_t most);
+  /// How many names there may be from now on, at least one. Returns what must leave for that, to be
+  /// freed where there is time for it.
+  [[nodiscard]] std::vector<CertificateHandle> limit(std::size_t most);
   enum class Need : std::uint8_t {
     now,    // somebody waits: another name makes room where it must
     ahead,  // nobody does: left out where there is no room

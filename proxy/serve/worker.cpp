@@ -163,10 +163,13 @@ awaitable<void> Workers::on_each(Job job) {
 
 awaitable<void> Workers::publish(std::shared_ptr<const Snapshot> next,
                                  std::shared_ptr<const backend::Plans> plans) {
-  const Job job = [next, plans](Worker& worker) {
+  // A hundred thousand certificates are not freed on a thread that serves.
+  std::vector<tls::CertificateHandle> evicted;
+  const Job job = [&, next, plans](Worker& worker) {
     worker.pools->reconcile(plans ? *plans : next->backends());
     if (worker.listening) worker.listening->change_over(*next);
-    worker.certificates.limit(next->server().certificates_in_memory);
+    for (auto& one : worker.certificates.limit(next->server().certificates_in_memory))
+      evicted.push_back(std::move(one));
     worker.snapshot.put(next);
   };
   co_await on_each(job);

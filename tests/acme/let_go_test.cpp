@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <fstream>
+#include <set>
 
 #include "core/tls/certificate.hpp"
 #include "tests/support/keeper_bench.hpp"
@@ -166,6 +167,130 @@ TEST_CASE("what stands in storage in its place is served in its place") {
   CHECK(bench.issuer->requests.size() == 1);
 }
 
+TEST_CASE("what another process has renewed is served, though our own renewal waits for its turn") {
+  Bench bench;
+  std::vector<Wanted> all;
+  for (int i = 0; i < 9; ++i) all.push_back(bench.wanted("h" + std::to_string(i) + ".example"));
+  bench.reconcile(all);
+  bench.issuer->hold = true;
+  bench.advance(65 * day);
+  REQUIRE(bench.issuer->running == 8);
+  std::set<std::string> running;
+  for (const IssueRequest& request : bench.issuer->requests) running.insert(request.host);
+  bench.issuer->requests.erase(bench.issuer->requests.begin(), bench.issuer->requests.begin() + 9);
+  for (const IssueRequest& request : bench.issuer->requests) running.erase(request.host);
+  REQUIRE(running.size() == 1);
+  const std::string last = *running.begin();
+  const auto first = bench.served(last);
+  bench.let_go(last);
+  const auto pair =
+      test::make_pair_for({last}, bench.clock.wall() - 1h, bench.clock.wall() + 80 * day);
+  StoredCertificate other;
+  other.chain_pem = pair.chain_pem;
+  other.key_pem = pair.key_pem;
+  other.meta.not_before = bench.clock.wall() - 1h;
+  other.meta.not_after = bench.clock.wall() + 80 * day;
+  REQUIRE(bench.store->save_certificate({"main-ca", last, "p256"}, other).has_value());
+  const auto next = bench.shake(last);
+  CHECK(next.size() == 1);
+  CHECK(next != first);
+}
+
+TEST_CASE("where storage has lost it, its order is not waited for behind others' renewals") {
+  Bench bench;
+  std::vector<Wanted> all;
+  for (int i = 0; i < 9; ++i) all.push_back(bench.wanted("h" + std::to_string(i) + ".example"));
+  bench.reconcile(all);
+  bench.issuer->hold = true;
+  bench.advance(65 * day);
+  std::set<std::string> waiting;
+  for (const Wanted& each : all) waiting.insert(each.host);
+  for (std::size_t i = 9; i < bench.issuer->requests.size(); ++i)
+    waiting.erase(bench.issuer->requests[i].host);
+  REQUIRE(waiting.size() == 1);
+  const std::string last = *waiting.begin();
+  bench.let_go(last);
+  REQUIRE(bench.store->remove_certificate({"main-ca", last, "p256"}).has_value());
+  const auto answer = bench.ask_for(last);
+  bench.settle();
+  CHECK_FALSE(answer->done);
+  const auto status = bench.keeper->status();
+  const auto at =
+      std::find_if(status.begin(), status.end(), [&](const auto& one) { return one.host == last; });
+  CHECK(at->state == CertificateState::absent);
+  bench.issuer->let_go();
+  bench.settle();
+  REQUIRE(answer->done);
+  CHECK(bench.serials(*answer).size() == 1);
+}
+
+TEST_CASE("storage that cannot be read for the time being is asked again by whoever comes next") {
+  Bench bench;
+  bench.reconcile({bench.wanted("a.example")});
+  const auto first = bench.served("a.example");
+  bench.let_go("a.example");
+  bench.system.unreadable = true;
+  CHECK(bench.shake("a.example").empty());
+  CHECK(bench.error.find("too many open files") != std::string::npos);
+  bench.system.unreadable = false;
+  CHECK(bench.shake("a.example") == first);
+  CHECK(bench.issuer->requests.size() == 1);
+}
+
+TEST_CASE("names with a certificate are served while as many as may wait for new ones") {
+  Bench bench;
+  bench.on_demand.max_waiting = 2;
+  bench.on_demand.allow = {"*.example.com"};
+  bench.reconcile({bench.wanted("a.example"), bench.wanted("*.b.example"),
+                   bench.wanted("*", TlsMode::on_demand)});
+  const auto first = bench.served("a.example");
+  bench.issuer->hold = true;
+  const auto one = bench.ask_for("one.example.com");
+  const auto two = bench.ask_for("two.example.com");
+  bench.settle();
+  CHECK(bench.shake("three.example.com").empty());
+  CHECK(bench.error.find("max_waiting") != std::string::npos);
+  bench.let_go("a.example");
+  bench.let_go("*.b.example");
+  CHECK(bench.shake("a.example") == first);
+  CHECK(bench.shake("x.b.example").size() == 1);
+}
+
+TEST_CASE("of two certificates one may be lost from memory while the other is read") {
+  Bench bench;
+  Wanted both = bench.wanted("a.example");
+  both.acme.own().key_type = {"p256", "rsa2048"};
+  bench.reconcile({both});
+  const auto first = bench.served("a.example");
+  auto held = bench.outlet.served.at("a.example")->by_preference.front();
+  bench.outlet.served.clear();
+  const int before = bench.outlet.publications;
+  const auto answer = bench.ask_for("a.example");
+  bench.io.restart();
+  bench.io.poll();  // asked for; what is read comes later
+  REQUIRE_FALSE(answer->done);
+  held.reset();
+  bench.run_until([&] { return answer->done; });
+  REQUIRE(answer->done);
+  CHECK(bench.serials(*answer) == first);
+  CHECK(bench.outlet.publications == before + 1);
+}
+
+TEST_CASE("what a reload has replaced is served until the new one is there") {
+  Bench bench;
+  Wanted site = bench.wanted("a.example");
+  bench.reconcile({site});
+  const auto first = bench.served("a.example");
+  site.acme.own().key_type = {"p384"};
+  bench.issuer->failures.push_back(test::issue_failure(Retry::later));
+  bench.issuer->fail_for_ever = true;
+  bench.reconcile({site});
+  bench.outlet.served.clear();
+  CHECK(bench.shake("a.example") == first);
+  bench.outlet.served.clear();
+  CHECK(bench.shake("a.example") == first);
+}
+
 TEST_CASE("an on-demand name that is let go of is not decided on again") {
   Bench bench;
   bench.on_demand.ask = "http://127.0.0.1/ask";
@@ -194,6 +319,27 @@ TEST_CASE("files are read again when somebody asks, whatever is in them by then"
   const auto second = bench.shake("a.example");
   CHECK(second.size() == 1);
   CHECK(second != first);
+}
+
+TEST_CASE("a reload looks at files at once") {
+  Bench bench;
+  bench.write(test::make_pair_for({"a.example"}, bench.clock.wall(), bench.clock.wall() + day));
+  bench.reconcile({bench.files("a.example")});
+  const auto first = bench.served("a.example");
+  bench.write(test::make_pair_for({"a.example", "b.example"}, bench.clock.wall(),
+                                  bench.clock.wall() + day));
+  bench.reconcile({bench.files("a.example")});
+  CHECK(bench.served("a.example") != first);
+}
+
+TEST_CASE("files that have run out are served for as long as they stand there") {
+  Bench bench;
+  bench.write(test::make_pair_for({"a.example"}, bench.clock.wall(), bench.clock.wall() + 1h));
+  bench.reconcile({bench.files("a.example")});
+  const auto first = bench.served("a.example");
+  bench.advance(2h);
+  bench.let_go("a.example");
+  CHECK(bench.shake("a.example") == first);
 }
 
 TEST_CASE("files that were damaged meanwhile are refused, and taken once they are whole") {
@@ -227,6 +373,21 @@ TEST_CASE("a certificate of the internal CA that is let go of is made again") {
     CHECK(next.size() == 1);
     CHECK(next != first);
   }
+}
+
+TEST_CASE("the internal CA's certificates do not wait behind those of other CAs") {
+  Bench bench;
+  bench.issuer->hold = true;
+  std::vector<Wanted> all;
+  for (int i = 0; i < 20; ++i) all.push_back(bench.wanted("h" + std::to_string(i) + ".example"));
+  all.push_back(bench.wanted("localhost", TlsMode::internal));
+  all.push_back(bench.wanted("*.localhost", TlsMode::internal));
+  bench.reconcile(all);
+  REQUIRE(bench.issuer->running == 8);
+  CHECK(bench.shake("localhost").size() == 1);
+  CHECK(bench.shake("x.localhost").size() == 1);
+  bench.let_go("localhost");
+  CHECK(bench.shake("localhost").size() == 1);
 }
 
 TEST_CASE("a name that leaves and comes back while it is let go of is served again") {

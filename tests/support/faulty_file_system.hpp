@@ -22,6 +22,7 @@ class FaultyFileSystem final : public acme::FileSystem {
   }
   void heal() { failing_ = -1; }
   bool failed() const { return failed_; }
+  bool unreadable = false;  // nothing can be read for the time being
 
   Result<void> create(const std::string& path, std::string_view octets) override {
     if (fails()) {
@@ -34,7 +35,10 @@ class FaultyFileSystem final : public acme::FileSystem {
     if (fails()) return broken(path);
     return real_.append(path, octets);
   }
-  Result<std::string> read(const std::string& path) override { return real_.read(path); }
+  Result<std::string> read(const std::string& path) override {
+    if (unreadable) return Error(Fault::io, Side::self, path + ": too many open files");
+    return real_.read(path);
+  }
   Result<Facts> facts(const std::string& path) override { return real_.facts(path); }
   Result<std::vector<std::string>> list(const std::string& directory) override {
     return real_.list(directory);

@@ -106,15 +106,15 @@ TEST_CASE("a limit that sinks lets go of names at once, one that rises makes roo
   CertificateIndex index(1000);
   for (int i = 0; i < 1000; ++i) index.put(host(i), some(), Need::ahead);
   for (int i = 0; i < 10; ++i) index.find(host(i));
-  index.limit(20);
+  CHECK(index.limit(20).size() == 980);
   CHECK(index.size() == 20);
   int asked = 0;
   for (int i = 0; i < 10; ++i) asked += index.find_exact(host(i)) != nullptr ? 1 : 0;
   CHECK(asked == 10);
-  index.limit(30);
+  CHECK(index.limit(30).empty());
   for (int i = 2000; i < 2020; ++i) index.put(host(i), some(), Need::ahead);
   CHECK(index.size() == 30);
-  index.limit(0);
+  CHECK(index.limit(0).size() == 29);
   CHECK(index.size() == 1);
   index.put("last.example", some(), Need::now);
   CHECK(index.size() == 1);
