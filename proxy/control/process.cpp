@@ -52,7 +52,7 @@ Result<void> hand_over(const std::string& path, const Account& account) {
 void mask_signals(int how) {
   sigset_t ours;
   ::sigemptyset(&ours);
-  for (const int number : {SIGTERM, SIGINT, SIGHUP, SIGUSR1}) ::sigaddset(&ours, number);
+  for (const int number : {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2}) ::sigaddset(&ours, number);
   ::pthread_sigmask(how, &ours, nullptr);
 }
 

@@ -22,9 +22,10 @@ std::size_t raise_open_files();
 /// Without the capability this does nothing; listening on a low port then says what is missing.
 void raise_port_capability();
 
-/// Keeps the signals that we answer (SIGTERM, SIGINT, SIGHUP, SIGUSR1) from the calling thread and
-/// from all threads it starts: they wait until let_signals_in(). A signal thus never finds us
-/// without its answer, neither before the first listener nor while everything is taken apart.
+/// Keeps the signals that we answer (SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2) from the calling
+/// thread and from all threads it starts: they wait until let_signals_in(). A signal thus never
+/// finds us without its answer, neither before the first listener nor while everything is taken
+/// apart.
 void hold_signals();
 
 /// Lets them in on the calling thread, the one that waits for them.

@@ -270,6 +270,7 @@ void Service::log_start() const {
 awaitable<void> Service::watch_signals() {
   asio::signal_set signals(control_, SIGTERM, SIGINT, SIGHUP);
   signals.add(SIGUSR1);
+  signals.add(SIGUSR2);
   let_signals_in();
   while (true) {
     const auto [ec, number] = co_await signals.async_wait(as_result);
@@ -280,6 +281,9 @@ awaitable<void> Service::watch_signals() {
         break;
       case SIGUSR1:
         reopen_logs();
+        break;
+      case SIGUSR2:
+        log::warn("upgrade is not available in this version", {{"signal", "SIGUSR2"}});
         break;
       default:
         request_stop();

@@ -67,6 +67,13 @@ respond = {{}}
         self.assertEqual(gate.process.wait(30 * PATIENCE), 0)
         self.assertFalse(accepts(self.http))
 
+    def test_the_signal_of_upgrades_is_logged_and_serving_goes_on(self):
+        gate = self.start()
+        gate.signal(signal.SIGUSR2)
+        wait_for(lambda: "upgrade is not available in this version" in gate.log(), "the line in the log")
+        self.assertEqual(http_get(self.http, "a.localhost")[0], 200)
+        self.assertIsNone(gate.process.poll())
+
     def ask(self, method, path, headers):
         connection = http.client.HTTPConnection("127.0.0.1", self.admin, timeout=30 * PATIENCE)
         try:
