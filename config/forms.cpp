@@ -53,7 +53,7 @@ void Checked::read(const Node& node, std::string& value, const Ask& ask) const {
 void Hidden::read(const Node& node, Secret& value, const Ask& ask) const {
   const auto* text = text_of(node, ask);
   if (!text) return;
-  if (*text == "<redacted>") {
+  if (*text == redacted) {
     return ask.fail(node, "was redacted when this config was printed: write the secret itself");
   }
   if (parse && !text->empty()) {
@@ -207,6 +207,11 @@ void PairsForm::read(const Node& node, Pairs& value, const Ask& ask) const {
       const bool judged = parse && member.value.kind == Node::Kind::text;
       const auto good = judged ? parse(text) : Result<std::string>(std::string());
       if (!good) inner.fail(member.value, good.error().detail());
+      if (text == redacted) {
+        ask.book.warn(member.value.at, "'" + member.key +
+                                           "' was redacted when this config was printed: write "
+                                           "the value itself");
+      }
     }
     made.emplace_back(member.key, std::move(text));
   }
@@ -241,7 +246,7 @@ void UsersForm::read(const Node& node, Users& value, const Ask& ask) const {
 
 std::string UsersForm::write(const Users& value) const {
   Pairs hidden;
-  for (const auto& [user, hash] : value) hidden.emplace_back(user, "<redacted>");
+  for (const auto& [user, hash] : value) hidden.emplace_back(user, redacted);
   return PairsForm{}.write(hidden);
 }
 

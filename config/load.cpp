@@ -104,6 +104,7 @@ Loaded load_text(const std::string& text, const std::string& name, const Surroun
   detail::check(config, book, around);
   if (features == Features::this_version) detail::check_available(*root, book);
   if (!book.clean()) return {{}, book.problems(), book.warnings()};
+  config.expanded = book.take_expanded();
   return {std::move(config), {}, book.warnings()};
 }
 

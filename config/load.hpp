@@ -53,9 +53,9 @@ Loaded load_file(const std::string& path, const Surroundings& around,
 Loaded load_text(const std::string& text, const std::string& name, const Surroundings& around,
                  Features features = Features::this_version);
 
-/// The effective config as TOML with every default written out and secrets as "<redacted>". It
-/// loads again to the same config, once the secrets are put back. Keys that this version does not
-/// have stand as comments.
+/// The effective config as TOML with every default written out and secrets as "<redacted>", also
+/// where ${...} put a value into a header field, a match or a body. It loads again to the same
+/// config, once the secrets are put back. Keys that this version does not have stand as comments.
 std::string print(const Config& config, Features features = Features::this_version);
 
 /// Where the process that runs a config answers its command line.

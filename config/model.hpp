@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -484,6 +485,7 @@ struct Config {
   std::vector<Backend> backends;  // named ones and anonymous ones
   std::vector<Site> sites;
   Docker docker;
+  std::set<std::string> expanded;  // values that ${...} has a part in: they may be secrets
 };
 
 }  // namespace gatehouse::config

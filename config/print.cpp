@@ -157,6 +157,7 @@ std::string write_in_place(const Visitor::Inside& inside) {
 std::string print(const Config& config, Features features) {
   detail::Writer writer("", "", false, features);
   Config copy = config;  // one description serves reading and writing, so it takes what it may fill
+  detail::redact(copy);
   detail::describe(writer, copy);
   const std::string text = writer.text();
   return text.starts_with('\n') ? text.substr(1) : text;

@@ -42,6 +42,7 @@ void substitute_text(Node& node, const Surroundings& around, Book& book) {
   if (node.text.find("${") == std::string::npos) return;
   const std::string_view text = node.text;
   std::string made;
+  bool expanded = false;
   for (std::size_t at = 0; at < text.size();) {
     if (text.substr(at).starts_with("$${")) {
       made += "${";
@@ -64,9 +65,11 @@ void substitute_text(Node& node, const Surroundings& around, Book& book) {
       return;
     }
     made += *value;
+    expanded = true;
     at = end + 1;
   }
   node.text = std::move(made);
+  if (expanded) book.expanded(node.text);
 }
 
 }  // namespace

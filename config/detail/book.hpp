@@ -4,6 +4,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_set>
+#include <utility>
 #include <vector>
 
 #include "config/detail/node.hpp"
@@ -24,6 +25,9 @@ class Book {
   void fail(const Position& at, std::string message);
   /// Nothing that stops a load, but worth telling.
   void warn(const Position& at, std::string message);
+  /// `value` came of ${...}, wholly or in part.
+  void expanded(const std::string& value) { expanded_.insert(value); }
+  std::set<std::string> take_expanded() { return std::move(expanded_); }
   /// Files in the order they were opened: the order of problems.
   void opened(const std::string& file) { files_.push_back(file); }
 
@@ -55,6 +59,7 @@ class Book {
   std::vector<std::string> files_;
   const Node* text_ = nullptr;
   std::set<std::string> spoilt_;
+  std::set<std::string> expanded_;
   std::unordered_set<std::string> backends_;  // the names of the first `backends_known_`
   std::size_t backends_known_ = 0;
 };

@@ -48,7 +48,7 @@ struct Hidden {
   Result<std::string> (*parse)(std::string_view) = nullptr;
 
   void read(const Node& node, Secret& value, const Ask& ask) const;
-  std::string write(const Secret& value) const { return value.empty() ? "\"\"" : "\"<redacted>\""; }
+  std::string write(const Secret& value) const { return in_quotes(value.empty() ? "" : redacted); }
 };
 
 struct Choice {

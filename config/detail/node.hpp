@@ -11,6 +11,9 @@ namespace gatehouse::config::detail {
 
 struct Member;
 
+/// What stands for a secret in a printed config.
+inline constexpr std::string_view redacted = "<redacted>";
+
 /// A value of the text with its place: what the readers see instead of the TOML library.
 struct Node {
   enum class Kind : std::uint8_t { text, integer, real, flag, date, list, table };

@@ -16,6 +16,10 @@ std::string too_large(std::size_t octets);
 /// Replaces `${NAME}`, `${NAME:-default}`, `${file:PATH}` and `$${` in every string below `node`.
 void substitute(Node& node, const Surroundings& around, Book& book);
 
+/// Puts "<redacted>" in the place of what may be a secret and stands where none is expected: values
+/// that came of ${...}, and those of fields like Authorization.
+void redact(Config& config);
+
 /// Reads what `root` includes, and what that includes, into `root`: sites, backends, certificates.
 void merge_includes(Node& root, const std::string& file, const Surroundings& around, Book& book);
 

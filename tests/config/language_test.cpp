@@ -143,6 +143,46 @@ TEST_CASE("the whole language printed loads again to the same config") {
   CHECK(twice == once);
 }
 
+TEST_CASE("secrets in header fields, matches, bodies and URLs are not printed") {
+  Machine machine;
+  machine.environment["TOK"] = "t0psecret";
+  machine.files["/run/key"] = "s3cret\n";
+  const std::string text = R"([acme.on_demand]
+ask = "http://ask.example:5000/check?token=${TOK}"
+[[site]]
+hosts = "a.example"
+backend = "${B:-b.example:80}"
+forward_auth = { url = "https://auth.example/${file:/run/key}" }
+request_headers.set = { X-Key = "${file:/run/key}", X-Both = "a ${TOK} b", X-Plain = "plain $${x}" }
+request_headers.add = { authorization = "Basic bGl0ZXJhbA==", Cookie = "id=literal", X-API-Key = "literal" }
+response_headers.add = { Set-Cookie = "b=literal", Proxy-Authorization = "literal" }
+[[site.route]]
+header = { X-Edge = "~ ^${TOK}$", Authorization = "", Accept = "json" }
+query = { key = "${TOK}", page = "1" }
+[[site.route]]
+respond = { body = "${file:/run/key}" }
+)";
+  const std::string printed = print(config_of(text, machine), Features::whole_language);
+  CAPTURE(printed);
+  for (const char* secret : {"t0psecret", "s3cret", "literal", "bGl0ZXJhbA"}) {
+    CHECK(printed.find(secret) == std::string::npos);
+  }
+  for (const char* shown :
+       {"ask = \"http://ask.example:5000/redacted\"", "url = \"https://auth.example/redacted\"",
+        "[\"b.example:80\"]", "X-Key = \"<redacted>\"", "X-Plain = \"plain $${x}\"",
+        "authorization = \"<redacted>\"", "Authorization = \"\"", "Accept = \"json\"",
+        "page = \"1\"", "body = \"<redacted>\""}) {
+    CAPTURE(std::string(shown));
+    CHECK(printed.find(shown) != std::string::npos);
+  }
+  // Valid as it is; what must be put back is told.
+  const auto told = warnings(printed);
+  CHECK(told.size() >= 9);
+  CHECK(told.at(0).find("was redacted when this config was printed: write the value itself") !=
+        std::string::npos);
+  CHECK(print(config_of(printed), Features::whole_language) == printed);
+}
+
 TEST_CASE("every key is known and the whole file writes each of them") {
   const auto keys = known_keys();
   CHECK(keys.size() > 200);
