@@ -1,4 +1,5 @@
 // The tables of the process itself: [server] [admin] [log] [storage] [hooks] [docker].
+#include "config/access_fields.hpp"
 #include "config/detail/forms.hpp"
 
 namespace gatehouse::config::detail {
@@ -57,9 +58,11 @@ void describe(Visitor& v, Log& log) {
 }
 
 void describe(Visitor& v, AccessFields& fields) {
-  v.key("drop", fields.drop, List{Words{}});
-  v.key("hash", fields.hash, List{Words{}});
-  v.key("redact", fields.redact, List{Words{}});
+  // A field that is called by a wrong name would stay in the log as it is.
+  const List known{Choice{{access_field_names.begin(), access_field_names.end()}}};
+  v.key("drop", fields.drop, known);
+  v.key("hash", fields.hash, known);
+  v.key("redact", fields.redact, known);
 }
 
 void describe(Visitor& v, Storage& storage) {

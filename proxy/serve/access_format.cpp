@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <cstring>
 
+#include "config/access_fields.hpp"
 #include "core/base/address_text.hpp"
 #include "core/base/bytes.hpp"
 #include "core/base/copy_short.hpp"
@@ -30,40 +31,8 @@ std::string hash_of(std::string_view key, std::string_view value) {
 using Treatment = AccessFormat::Treatment;
 using Treatments = std::array<Treatment, AccessFormat::names>;
 
-constexpr std::array<std::string_view, AccessFormat::names> field_names = {"ts",
-                                                                           "id",
-                                                                           "client_ip",
-                                                                           "peer",
-                                                                           "method",
-                                                                           "scheme",
-                                                                           "host",
-                                                                           "path",
-                                                                           "query",
-                                                                           "proto",
-                                                                           "status",
-                                                                           "bytes_in",
-                                                                           "bytes_out",
-                                                                           "seconds",
-                                                                           "tls",
-                                                                           "tls.version",
-                                                                           "tls.cipher",
-                                                                           "tls.sni",
-                                                                           "tls.alpn",
-                                                                           "tls.resumed",
-                                                                           "tls.client_subject",
-                                                                           "tls.client_serial",
-                                                                           "tls.client_fingerprint",
-                                                                           "site",
-                                                                           "route",
-                                                                           "backend",
-                                                                           "backend.name",
-                                                                           "backend.server",
-                                                                           "backend.seconds",
-                                                                           "backend.attempts",
-                                                                           "backend.reused",
-                                                                           "user_agent",
-                                                                           "referer",
-                                                                           "error"};
+constexpr std::array<std::string_view, AccessFormat::names> field_names =
+    config::access_field_names;
 
 /// `"name":` of each field: a line has thirty of them.
 struct Key {

@@ -25,7 +25,7 @@ class AccessFormat {
   void write(LineText& out, const http::RequestHead& request, const RequestFacts& facts,
              Steady ended, std::string_view hash_key) const;
 
-  /// Every field that access_fields may name.
+  /// Every field that access_fields may name, in the order of config::access_field_names.
   enum Name : std::uint8_t {
     ts,
     id,

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "bench.hpp"
+#include "config/access_fields.hpp"
 
 namespace gatehouse::config::docs_test {
 namespace {
@@ -88,6 +89,20 @@ TEST_CASE("the reference names the built-in CAs, and each is accepted") {
     at = end + 1;
   }
   CHECK(names == 6);
+}
+
+TEST_CASE("the fields of the access log are listed") {
+  const std::string text = content(source / "docs/operations.md");
+  const std::size_t begin = text.find("## Access log");
+  REQUIRE(begin != std::string::npos);
+  std::string words = text.substr(begin, text.find("\n## ", begin) - begin);
+  for (char& c : words) {
+    if (c == '\n' || c == '`') c = ' ';
+  }
+  for (const std::string_view name : access_field_names) {
+    CAPTURE(std::string(name));
+    CHECK(words.find(" " + std::string(name) + " ") != std::string::npos);
+  }
 }
 
 TEST_CASE("every example in the reference loads") {

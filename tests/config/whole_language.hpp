@@ -48,7 +48,7 @@ format = "json"
 output = "/var/log/g.log"
 access = "stdout"
 access_format = "combined"
-access_fields = { drop = ["query"], hash = ["client_ip"], redact = ["x-key"] }
+access_fields = { drop = ["query"], hash = ["client_ip"], redact = ["tls.client_subject"] }
 audit = "/var/log/audit.jsonl"
 
 [storage]
