@@ -32,8 +32,12 @@ void check_hosts(const Config& config, Book& book) {
   }
 }
 
-void check_server(const Config& config, Book& book) {
+void check_server(const Config& config, Book& book, const Surroundings& around) {
   const Server& server = config.server;
+  if (!server.user.empty() && around.wrong_user) {
+    const std::string why = around.wrong_user(server.user);
+    if (!why.empty()) book.fail(book.place("server.user"), "'user' " + why);
+  }
   if (std::find(server.protocols.begin(), server.protocols.end(), "h1") == server.protocols.end()) {
     book.fail(book.place("server.protocols"), "'protocols' must hold \"h1\"");
   }
@@ -88,13 +92,14 @@ void want_readable(const std::string& file, const std::string& table, std::strin
                    Book& book, const Surroundings& around) {
   if (!file.empty() && !around.readable(file)) {
     const std::string last(key.substr(key.rfind('.') + 1));
-    book.fail(book.place(extended(table, key)), "'" + last + "': cannot read '" + file + "'");
+    book.fail(book.place(extended(table, key)),
+              "'" + last + "': cannot read '" + file + "'" + because(file, around));
   }
 }
 
 void check(const Config& config, Book& book, const Surroundings& around) {
   check_hosts(config, book);
-  check_server(config, book);
+  check_server(config, book, around);
   check_listeners(config, book);
   check_backends(config, book, around);
   check_acme(config, book, around);

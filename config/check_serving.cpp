@@ -2,6 +2,7 @@
 #include <limits>
 
 #include "config/detail/check.hpp"
+#include "config/detail/parse.hpp"
 #include "core/base/pattern.hpp"
 
 namespace gatehouse::config::detail {
@@ -56,7 +57,8 @@ void check_actions(const Route& route, const RoutePlace& place, Book& book) {
             "nothing answers here: write one of 'backend', 'redirect', 'respond', 'files'");
 }
 
-void check_handlers(const Route& route, const RoutePlace& place, Book& book) {
+void check_handlers(const Route& route, const RoutePlace& place, Book& book,
+                    const Surroundings& around) {
   const auto need = [&](bool missing, const std::string& table, const std::string& key) {
     if (missing && !below(place.value(table), key)) {
       book.fail(book.place(place.key(table)), "'" + table + "' needs '" + key + "'");
@@ -68,6 +70,14 @@ void check_handlers(const Route& route, const RoutePlace& place, Book& book) {
   if (route.forward_auth) need(route.forward_auth->url.empty(), "forward_auth", "url");
   if (route.rewrite) need(route.rewrite->match.empty(), "rewrite", "match");
   if (route.files) need(route.files->root.empty(), "files", "root");
+  if (route.files && !route.files->root.empty() && around.wrong_folder) {
+    const std::string why = around.wrong_folder(route.files->root);
+    // It may come later: requests get 404 until then.
+    if (!why.empty()) {
+      book.warn(book.place(place.key("files") + ".root"),
+                "'root': '" + route.files->root + "': " + why);
+    }
+  }
   if (route.respond && route.respond->echo && !route.respond->body.empty()) {
     book.fail(book.place(place.key("respond") + ".body"),
               "'echo' writes the body itself: leave 'body' out");
@@ -112,7 +122,7 @@ void check_error_pages(const Pairs& errors, const RoutePlace& place, Book& book,
     const Node* written = below(place.value("errors"), status);
     book.fail(written ? written->at : book.place(place.key("errors")),
               "'" + status + "': " + (content ? "" : "cannot read ") + "'" + file + "'" +
-                  (content ? " has more than 1 MiB" : ""));
+                  (content ? " has more than 1 MiB" : because(file, around)));
   }
 }
 
@@ -150,7 +160,7 @@ void check_routes(const Config& config, Book& book, const Surroundings& around) 
     for (std::size_t n = 0; n < config.sites[i].routes.size(); ++n) {
       const RoutePlace place(book, i, n);
       check_actions(config.sites[i].routes[n], place, book);
-      check_handlers(config.sites[i].routes[n], place, book);
+      check_handlers(config.sites[i].routes[n], place, book, around);
       check_rewrite(config.sites[i].routes[n], place, book);
       check_error_pages(config.sites[i].routes[n].errors, place, book, around);
     }

@@ -1,6 +1,8 @@
 // Rules for certificates: who issues them, for which names, by which proof.
 #include <algorithm>
 #include <array>
+#include <map>
+#include <utility>
 
 #include "config/detail/check.hpp"
 #include "core/base/contains.hpp"
@@ -122,16 +124,37 @@ void check_settings(const Config& config, const AcmeSettings& settings, const No
   }
 }
 
+/// Answers that cost a while, each asked for once: many sites say the same.
+class Judged {
+ public:
+  const std::string& of(const std::string& ciphers, const Surroundings& around) {
+    const auto [at, fresh] = ciphers_.try_emplace(ciphers);
+    if (fresh) at->second = around.wrong_ciphers(ciphers);
+    return at->second;
+  }
+  const WrongPair& of(const std::string& cert, const std::string& key, const Surroundings& around) {
+    const auto [at, fresh] = pairs_.try_emplace({cert, key});
+    if (fresh) at->second = around.wrong_pair(cert, key);
+    return at->second;
+  }
+
+ private:
+  std::map<std::string, std::string> ciphers_;
+  std::map<std::pair<std::string, std::string>, WrongPair> pairs_;
+};
+
 class SiteTlsCheck {
  public:
-  SiteTlsCheck(const Config& config, std::size_t index, Book& book, const Surroundings& around)
+  SiteTlsCheck(const Config& config, std::size_t index, Book& book, const Surroundings& around,
+               Judged& judged)
       : config_(config),
         site_(config.sites[index]),
         path_(site_path(index)),
         tls_(path_ + ".tls"),
         text_(below(book.site(index), "tls")),
         book_(book),
-        around_(around) {}
+        around_(around),
+        judged_(judged) {}
 
   void all() {
     check_settings(config_, *site_.tls.acme, text_, tls_, book_);
@@ -140,6 +163,7 @@ class SiteTlsCheck {
     check_mixture();
     check_client_auth();
     check_alpn();
+    check_ciphers();
     const bool acme = site_.tls.mode == TlsMode::acme;
     if (!acme && site_.tls.mode != TlsMode::on_demand) return;
     check_names_for_ca();
@@ -184,6 +208,15 @@ class SiteTlsCheck {
         tell(tls_ + ".mode", "'mode' files needs '" + key + "'");
       }
     }
+    check_pair();
+  }
+
+  void check_pair() {
+    const SiteTls& tls = site_.tls;
+    if (tls.mode != TlsMode::files || tls.cert.empty() || tls.key.empty()) return;
+    if (!around_.wrong_pair || !around_.readable(tls.cert) || !around_.readable(tls.key)) return;
+    const WrongPair& wrong = judged_.of(tls.cert, tls.key, around_);
+    if (!wrong.why.empty()) tell(tls_ + "." + wrong.key, "'" + wrong.key + "': " + wrong.why);
   }
 
   /// One site has one mode; where the hosts ask for two, somebody must choose.
@@ -225,6 +258,12 @@ class SiteTlsCheck {
     if (contains(site_.tls.alpn, "h2") && !contains(config_.server.protocols, "h2")) {
       tell(tls_ + ".alpn", "'alpn' offers h2, but [server] protocols has no \"h2\"");
     }
+  }
+
+  void check_ciphers() {
+    if (site_.tls.ciphers == "default" || !around_.wrong_ciphers || !says("ciphers")) return;
+    const std::string why = judged_.of(site_.tls.ciphers, around_);
+    if (!why.empty()) tell(tls_ + ".ciphers", "'ciphers' " + why);
   }
 
   /// No public CA certifies local names; a CA of one's own may.
@@ -285,6 +324,7 @@ class SiteTlsCheck {
   const Node* text_;  // of [site.tls], where there is one
   Book& book_;
   const Surroundings& around_;
+  Judged& judged_;
 };
 
 }  // namespace
@@ -295,8 +335,9 @@ void check_acme(const Config& config, Book& book, const Surroundings& around) {
 }
 
 void check_site_tls(const Config& config, Book& book, const Surroundings& around) {
+  Judged judged;
   for (std::size_t i = 0; i < config.sites.size(); ++i) {
-    SiteTlsCheck(config, i, book, around).all();
+    SiteTlsCheck(config, i, book, around, judged).all();
   }
 }
 

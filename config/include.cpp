@@ -56,7 +56,9 @@ class Includer {
     }
     if (!seen_.insert(id).second) return;
     const auto text = around_.read_file(path);
-    if (!text) return book_.fail(node.at, "cannot read the included file '" + path + "'");
+    if (!text)
+      return book_.fail(node.at,
+                        "cannot read the included file '" + path + "'" + because(path, around_));
     if (const std::string why = too_large(text->size()); !why.empty()) {
       return book_.fail(node.at, "the included file '" + path + "' " + why);
     }

@@ -50,13 +50,20 @@ std::vector<std::string> matching(const std::string& pattern) {
   return paths;
 }
 
-std::string why_unreadable(const std::string& path) {
+std::string reason_unreadable(const std::string& path) {
   std::error_code failed;
   if (std::filesystem::is_directory(path, failed)) return "it is a directory";
   if (!std::filesystem::exists(path, failed)) {
     return failed ? failed.message() : "there is no such file";
   }
   return ::access(path.c_str(), R_OK) == 0 ? "it breaks off" : std::strerror(errno);
+}
+
+std::string reason_against_folder(const std::string& path) {
+  std::error_code failed;
+  if (std::filesystem::is_directory(path, failed)) return {};
+  if (failed && failed != std::errc::no_such_file_or_directory) return failed.message();
+  return std::filesystem::exists(path, failed) ? "it is no folder" : "there is no such folder";
 }
 
 }  // namespace
@@ -71,8 +78,14 @@ Surroundings Surroundings::system() {
   around.read_file = whole_file;
   around.readable = may_read;
   around.glob = matching;
+  around.why_unreadable = reason_unreadable;
+  around.wrong_folder = reason_against_folder;
   around.root = ::geteuid() == 0;
   return around;
+}
+
+std::string detail::because(const std::string& path, const Surroundings& around) {
+  return around.why_unreadable ? ": " + around.why_unreadable(path) : "";
 }
 
 std::string detail::too_large(std::size_t octets) {
@@ -83,7 +96,7 @@ std::string detail::too_large(std::size_t octets) {
 
 Loaded load_file(const std::string& path, const Surroundings& around, Features features) {
   const auto text = around.read_file(path);
-  if (!text) return {{}, {{{path, 1, 1}, "cannot read this file: " + why_unreadable(path)}}, {}};
+  if (!text) return {{}, {{{path, 1, 1}, "cannot read this file: " + reason_unreadable(path)}}, {}};
   return load_text(*text, path, around, features);
 }
 

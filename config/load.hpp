@@ -29,6 +29,12 @@ struct Loaded {
   std::vector<Problem> warnings;
 };
 
+/// What is wrong with a certificate and its key; `why` is empty when nothing is.
+struct WrongPair {
+  std::string key;  // which of both: "cert" or "key"
+  std::string why;
+};
+
 /// The outside as the loader sees it; tests hand in their own.
 struct Surroundings {
   std::function<std::optional<std::string>(const std::string& name)> environment;  // getenv
@@ -38,6 +44,18 @@ struct Surroundings {
   std::function<bool(const std::string& path)> readable;
   std::function<std::vector<std::string>(const std::string& pattern)> glob;
   bool root = false;  // decides the default data_dir
+
+  // Left out, these ask nothing. Each says what is wrong, or nothing where nothing is.
+  /// Why a file cannot be read.
+  std::function<std::string(const std::string& path)> why_unreadable;
+  /// Of a folder that is to be served.
+  std::function<std::string(const std::string& path)> wrong_folder;
+  /// Of a cipher list, in a sentence that follows its key.
+  std::function<std::string(const std::string& list)> wrong_ciphers;
+  /// Of the account that is to be become, likewise.
+  std::function<std::string(const std::string& name)> wrong_user;
+  /// Of a certificate and its key, both readable. It reads them, so that is not asked at a start.
+  std::function<WrongPair(const std::string& cert, const std::string& key)> wrong_pair;
 
   static Surroundings system();
 };

@@ -11,7 +11,8 @@ std::optional<std::string> value_of(std::string_view inside, const Node& node,
     const std::string path(inside.substr(file.size()));
     auto content = around.read_file(path);
     if (!content) {
-      book.fail(node.at, "cannot read '" + path + "' for ${file:" + path + "}");
+      book.fail(node.at,
+                "cannot read '" + path + "' for ${file:" + path + "}" + because(path, around));
       return {};
     }
     if (const std::string why = too_large(content->size()); !why.empty()) {

@@ -10,6 +10,9 @@ namespace gatehouse::config::detail {
 /// TOML 1.0 text to nodes; a syntax error goes into the book.
 std::optional<Node> parse_toml(const std::string& text, const std::string& file, Book& book);
 
+/// ": WHY" for the end of "cannot read 'PATH'", as far as it is known.
+std::string because(const std::string& path, const Surroundings& around);
+
 /// Why a file of that many octets is refused; empty when it is not.
 std::string too_large(std::size_t octets);
 

@@ -32,9 +32,9 @@ struct Opened {
   int status = 0;
 };
 
-Opened load(ConfigSource source) {
+Opened load(ConfigSource source, const config::Surroundings& around = machine()) {
   Opened opened;
-  config::Loaded loaded = source.load(config::Surroundings::system());
+  config::Loaded loaded = source.load(around);
   opened.source = std::move(source);
   opened.config = std::move(loaded.config);
   opened.warnings = std::move(loaded.warnings);
@@ -45,9 +45,9 @@ Opened load(ConfigSource source) {
   return opened;
 }
 
-Opened load_file(const Invocation& asked) {
+Opened load_file(const Invocation& asked, const config::Surroundings& around = machine()) {
   const auto file = find_config(asked.config_file);
-  if (file) return load(ConfigSource{*file, std::nullopt});
+  if (file) return load(ConfigSource{*file, std::nullopt}, around);
   Opened opened;
   opened.status = fail(
       "no config file: give one with -c FILE, or write ./gatehouse.toml or "
@@ -104,7 +104,7 @@ std::string counted(std::size_t number, const std::string& what) {
 }
 
 int validate(const Invocation& asked) {
-  const Opened opened = load_file(asked);
+  const Opened opened = load_file(asked, machine_in_depth());
   std::cerr << warnings_text(opened.warnings);
   if (!opened.config) return opened.status;
   const std::size_t sites = opened.config->sites.size();

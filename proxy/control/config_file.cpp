@@ -5,6 +5,10 @@
 #include "core/base/host.hpp"
 #include "core/base/log.hpp"
 #include "core/base/url.hpp"
+#include "core/tls/certificate.hpp"
+#include "core/tls/cipher_list.hpp"
+#include "core/tls/pem_file.hpp"
+#include "proxy/control/process.hpp"
 
 namespace gatehouse::control {
 namespace {
@@ -26,7 +30,43 @@ std::string server_text(const Url& to) {
   return to.scheme + "://" + (v6 ? "[" + to.host + "]" : to.host) + ":" + std::to_string(to.port);
 }
 
+std::string wrong_user(const std::string& name) {
+  const auto account = find_account(name);
+  if (account || account.error().fault() != Fault::not_found) return {};
+  return "names '" + name + "', and there is no such user: make one ('useradd --system " + name +
+         "'), or leave 'user' out to stay who starts it";
+}
+
+config::WrongPair wrong_pair(const std::string& cert, const std::string& key) {
+  const auto in = [](const char* which, const std::string& file, Error error) {
+    const std::string why = error.detail();
+    return config::WrongPair{which, why.starts_with(file) ? why : file + ": " + why};
+  };
+  const auto chain = tls::read_pem_file(cert);
+  if (!chain) return in("cert", cert, chain.error());
+  const auto secret = tls::read_pem_file(key);
+  if (!secret) return in("key", key, secret.error());
+  if (const auto shown = tls::Certificate::parse_public(*chain); !shown) {
+    return in("cert", cert, shown.error());
+  }
+  const auto both = tls::Certificate::parse(*chain, *secret);
+  return both ? config::WrongPair{} : in("key", key, both.error());
+}
+
 }  // namespace
+
+config::Surroundings machine() {
+  config::Surroundings around = config::Surroundings::system();
+  around.wrong_ciphers = tls::wrong_in_cipher_list;
+  return around;
+}
+
+config::Surroundings machine_in_depth() {
+  config::Surroundings around = machine();
+  around.wrong_user = wrong_user;
+  around.wrong_pair = wrong_pair;
+  return around;
+}
 
 config::Loaded ConfigSource::load(const config::Surroundings& around) const {
   return text ? config::load_text(*text, name, around) : config::load_file(name, around);

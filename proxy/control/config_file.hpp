@@ -18,6 +18,12 @@ struct ConfigSource {
   config::Loaded load(const config::Surroundings& around) const;
 };
 
+/// This machine, with what OpenSSL has to say about a config.
+config::Surroundings machine();
+/// The same for `validate`: it also asks for what a start finds out later, which is the account,
+/// and the certificates and keys of mode "files". Many thousand of those take seconds.
+config::Surroundings machine_in_depth();
+
 /// `given`, else $GATEHOUSE_CONFIG, else ./gatehouse.toml, else /etc/gatehouse/gatehouse.toml.
 /// Null: nothing was named and no file is there.
 std::optional<std::string> find_config(

@@ -112,7 +112,9 @@ Result<Account> find_account(const std::string& name) {
   const int code = ::getpwnam_r(name.c_str(), &entry, room.data(), room.size(), &found);
   if (code != 0) return failed("server.user '" + name + "'", code);
   if (!found) {
-    return Error(Fault::not_found, Side::self, "server.user '" + name + "': no such user");
+    return Error(Fault::not_found, Side::self,
+                 "server.user '" + name + "': no such user; make one, like 'useradd --system " +
+                     name + "', or leave it out to stay who starts it");
   }
   return Account{name, entry.pw_uid, entry.pw_gid, entry.pw_dir ? entry.pw_dir : ""};
 }

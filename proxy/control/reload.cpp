@@ -72,7 +72,7 @@ awaitable<ReloadOutcome> Service::reload_now() {
   }
   const Turn turn(changing_, changed_);
   notify_service_manager("RELOADING=1\nMONOTONIC_USEC=" + monotonic_usec(clock_));
-  auto read = [source = source_] { return source.load(config::Surroundings::system()); };
+  auto read = [source = source_] { return source.load(machine()); };
   auto loaded = co_await helpers_.run(std::move(read));
   ReloadOutcome outcome;
   if (loaded.config) {

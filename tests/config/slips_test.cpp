@@ -102,5 +102,47 @@ TEST_CASE("a file that cannot be read is told with the reason") {
         endless + ":1:1: this file has more than 16 MiB, the most that is read of a config");
 }
 
+TEST_CASE("what only other rooms can judge is told with its place, once for each thing") {
+  Machine machine;
+  machine.files = {{"/c.pem", "x"}, {"/k.pem", "x"}};
+  Surroundings around = machine.around();
+  int asked = 0;
+  around.why_unreadable = [](const std::string&) { return "it is a directory"; };
+  around.wrong_folder = [](const std::string& path) {
+    return path == "/srv/www" ? "" : "there is no such folder";
+  };
+  around.wrong_ciphers = [](const std::string& list) {
+    return list == "GOOD" ? "" : "names '" + list + "'";
+  };
+  around.wrong_user = [](const std::string& name) { return "names '" + name + "'"; };
+  around.wrong_pair = [&asked](const std::string&, const std::string& key) {
+    ++asked;
+    return key == "/k.pem" ? WrongPair{"key", "/k.pem: no key"} : WrongPair{};
+  };
+  const std::string pair = "tls = { mode = \"files\", cert = \"/c.pem\", key = \"/k.pem\" }\n";
+  const std::string site = "backend = \"unix:/b\"\n";
+  const Loaded bad = load_text("[server]\nuser = \"www\"\n[[site]]\nhosts = \"a.example\"\n" +
+                                   site + pair + "[[site]]\nhosts = \"b.example\"\n" + site + pair +
+                                   "[[site]]\nhosts = \"c.example\"\n" + site +
+                                   "tls.ciphers = \"FOO\"\ntls.client_auth = { mode = "
+                                   "\"require\", roots = \"/r\" }\n",
+                               "g.toml", around);
+  Strings told;
+  for (const Problem& problem : bad.problems) told.push_back(problem.text());
+  CHECK(told == Strings{"g.toml:2:1: 'user' names 'www'", "g.toml:6:42: 'key': /k.pem: no key",
+                        "g.toml:10:42: 'key': /k.pem: no key", "g.toml:14:5: 'ciphers' names 'FOO'",
+                        "g.toml:15:39: 'roots': cannot read '/r': it is a directory"});
+  CHECK(asked == 1);
+
+  const Loaded good = load_text(
+      "[[site]]\nhosts = \"a.example\"\nfiles = { root = \"/srv/wwww\" }\n"
+      "tls.ciphers = \"GOOD\"\n[[site.route]]\npath = \"/x/*\"\nfiles.root = \"/srv/www\"\n"
+      "[[site.route]]\n",
+      "g.toml", around);
+  CHECK(good.problems.empty());
+  REQUIRE(good.warnings.size() == 1);
+  CHECK(good.warnings[0].text() == "g.toml:3:11: 'root': '/srv/wwww': there is no such folder");
+}
+
 }  // namespace
 }  // namespace gatehouse::config::slips_test

@@ -67,6 +67,50 @@ respond = {{}}
         self.assertEqual(gate.process.wait(30 * PATIENCE), 0)
         self.assertFalse(accepts(self.http))
 
+    def test_validate_finds_what_a_start_would_stumble_over(self):
+        def pair(name):
+            cert, key = self.scene.path(f"{name}.pem"), self.scene.path(f"{name}.key")
+            subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                            "-keyout", key, "-out", cert, "-subj", f"/CN={name}", "-days", "1"],
+                           check=True, capture_output=True)
+            return cert, key
+        (cert, key), (_, other) = pair("one"), pair("two")
+        junk = self.scene.write("junk.pem", "junk\n")
+        ciphers = "ECDHE-RSA-AES128-GCM-SHA256"
+
+        def validate(cert=cert, key=key, ciphers=ciphers, root=self.scene.dir, user=""):
+            path = self.scene.write("gatehouse.toml", f"""
+[server]
+user = "{user}"
+[[site]]
+hosts = ["a.example"]
+files.root = "{root}"
+tls.mode = "files"
+tls.cert = "{cert}"
+tls.key = "{key}"
+tls.ciphers = "{ciphers}"
+""")
+            return run("validate", "-c", path)
+        self.assertEqual(validate(), (0, self.scene.path("gatehouse.toml") + ": valid, 1 site, 1 route, 1 certificate\n",
+                                      ""))
+        for change, place, told in [
+                ({"key": other}, ":9:5: 'key': ", "belongs to another certificate"),
+                ({"key": junk}, ":9:5: 'key': ", junk),
+                ({"cert": junk}, ":8:5: 'cert': ", junk),
+                ({"ciphers": "FOO"}, ":10:5: 'ciphers' ", "'FOO'"),
+                ({"ciphers": ciphers + ":ECDHE-RSA-AES128-GCM-SHA257"}, ":10:5: 'ciphers' ", "-SHA257'"),
+                ({"ciphers": "TLS_AES_128_GCM_SHA256"}, ":10:5: 'ciphers' ", "TLS 1.3"),
+                ({"user": "no-such-account-here"}, ":3:1: 'user' ", "there is no such user")]:
+            with self.subTest(**change):
+                status, out, err = validate(**change)
+                self.assertEqual((status, out), (2, ""))
+                self.assertIn(place, err)
+                self.assertIn(told, err)
+        self.assertEqual(validate(ciphers="ECDHE+AESGCM:HIGH:!aNULL:!FOO:@STRENGTH")[0], 0)
+        status, _, err = validate(root=self.scene.path("nowhere"))
+        self.assertEqual(status, 0)
+        self.assertIn(":6:7: warning: 'root': ", err)
+
     def test_the_signal_of_upgrades_is_logged_and_serving_goes_on(self):
         gate = self.start()
         gate.signal(signal.SIGUSR2)
