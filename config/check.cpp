@@ -56,6 +56,10 @@ void check_server(const Config& config, Book& book, const Surroundings& around) 
 }
 
 void check_others(const Config& config, Book& book) {
+  const bool serves = !config.sites.empty() || !config.certificates.empty();
+  if (!serves && !config.docker.enabled) {
+    book.warn(book.place(""), "there is no [[site]], so nothing is served");
+  }
   for (const Certificate& certificate : config.certificates) {
     if (certificate.hosts.empty()) book.fail(certificate.at, "[[certificate]] needs 'hosts'");
   }

@@ -144,5 +144,11 @@ TEST_CASE("what only other rooms can judge is told with its place, once for each
   CHECK(good.warnings[0].text() == "g.toml:3:11: 'root': '/srv/wwww': there is no such folder");
 }
 
+TEST_CASE("a config that serves nothing is told as a warning") {
+  CHECK(warnings("[server]\nworkers = 1\n") ==
+        Strings{"g.toml:1:1: there is no [[site]], so nothing is served"});
+  CHECK(warnings(good_site).empty());
+}
+
 }  // namespace
 }  // namespace gatehouse::config::slips_test
