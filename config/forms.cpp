@@ -77,7 +77,9 @@ void Choice::read(const Node& node, std::string& value, const Ask& ask) const {
 bool whole_number(const Node& node, std::int64_t least, std::int64_t most, std::int64_t& value,
                   const Ask& ask) {
   if (node.kind != Node::Kind::integer) {
-    ask.fail(node, "must be a whole number, not " + std::string(name(node.kind)));
+    const bool real = node.kind == Node::Kind::real;
+    ask.fail(node, "must be a whole number, not " +
+                       (real ? write_number(node.real) : std::string(name(node.kind))));
     return false;
   }
   if (node.integer < least || node.integer > most) {
@@ -102,10 +104,16 @@ void Span::read(const Node& node, Duration& value, const Ask& ask) const {
 }
 
 void Size::read(const Node& node, std::uint64_t& value, const Ask& ask) const {
+  const auto take = [&](std::uint64_t bytes) {
+    if (bytes < least || bytes > most) {
+      return ask.fail(node, "must be from " + write_size(least) + " to " + write_size(most) +
+                                ", not " + write_size(bytes));
+    }
+    value = bytes;
+  };
   if (node.kind == Node::Kind::integer) {
     if (node.integer < 0) return ask.fail(node, "must not be negative");
-    value = static_cast<std::uint64_t>(node.integer);
-    return;
+    return take(static_cast<std::uint64_t>(node.integer));
   }
   if (node.kind != Node::Kind::text) {
     return ask.fail(node, "must be a size like \"64KiB\" or a number of bytes, not " +
@@ -113,7 +121,7 @@ void Size::read(const Node& node, std::uint64_t& value, const Ask& ask) const {
   }
   const auto parsed = parse_size(node.text);
   if (!parsed) return ask.fail(node, parsed.error().detail());
-  value = *parsed;
+  take(*parsed);
 }
 
 std::string Size::write(std::uint64_t value) const {
@@ -130,18 +138,24 @@ void RateForm::read(const Node& node, Rate& value, const Ask& ask) const {
 }
 
 void Share::read(const Node& node, double& value, const Ask& ask) const {
+  const auto take = [&](double share) {
+    if (share < least || share > most) {
+      return ask.fail(node, "must be from " + write_number(least) + " to " + write_number(most) +
+                                ", not " + write_number(share));
+    }
+    value = share;
+  };
   if (node.kind == Node::Kind::integer || node.kind == Node::Kind::real) {
     const double number =
         node.kind == Node::Kind::real ? node.real : static_cast<double>(node.integer);
     if (!(number >= 0 && number <= 1)) return ask.fail(node, "must be from 0 to 1");
-    value = number;
-    return;
+    return take(number);
   }
   const auto* text = text_of(node, ask);
   if (!text) return;
   const auto parsed = parse_share(*text);
   if (!parsed) return ask.fail(node, parsed.error().detail());
-  value = *parsed;
+  take(*parsed);
 }
 
 void ListenForm::read(const Node& node, Listen& value, const Ask& ask) const {

@@ -25,7 +25,8 @@ void describe(Visitor& v, AcmeSettings& settings) {
   v.key("profile", settings.profile, Text{});
   v.key("must_staple", settings.must_staple, Flag{});
   v.key("preferred_chain", settings.preferred_chain, Text{});
-  v.key("renew_at", settings.renew_at, Share{Share::As::fraction});
+  // At 0 a certificate is renewed without end, at 1 when it is too late.
+  v.key("renew_at", settings.renew_at, Share{Share::As::fraction, 0.05, 0.95});
   v.list("renew_windows", Visitor::Shape::in_line, settings.renew_windows);
   v.key("preflight", settings.preflight, looks_before);
   v.key("standby_ca", settings.standby_ca, Text{});

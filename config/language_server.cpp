@@ -34,7 +34,9 @@ void describe(Visitor& v, Timeouts& timeouts) {
 }
 
 void describe(Visitor& v, Limits& limits) {
-  v.key("header_bytes", limits.header_bytes, Size{});
+  // With less no browser comes in; with more a few clients fill the memory.
+  constexpr Size head{1 << 10, 16 << 20};
+  v.key("header_bytes", limits.header_bytes, head);
   v.key("header_count", limits.header_count, Count{1, 65536});
   v.key("body", limits.body, Size{});
   v.key("h2_streams", limits.h2_streams, Count{1, 65536});

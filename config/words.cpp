@@ -1,4 +1,5 @@
 // Durations, sizes, rates, shares: numbers in strings.
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cmath>
@@ -28,21 +29,23 @@ constexpr std::array<Unit, 9> size_units = {{{"B", 1},
                                              {"GB", 1'000'000'000},
                                              {"TB", 1'000'000'000'000}}};
 
-/// Digits and a unit; nothing when it is not that or does not fit.
+/// Digits and a unit. Nothing when it is not that; more than `most` when it is more than that.
 template <std::size_t N>
 std::optional<std::uint64_t> counted(std::string_view text, const std::array<Unit, N>& units,
                                      std::uint64_t most) {
-  std::uint64_t number = 0;
-  const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (failed != std::errc()) return {};
-  const std::string_view unit = text.substr(static_cast<std::size_t>(end - text.data()));
+  const std::size_t digits = std::min(text.find_first_not_of("0123456789"), text.size());
+  if (digits == 0) return {};
   for (const Unit& known : units) {
-    if (known.name != unit) continue;
-    if (number > most / known.size) return {};
+    if (known.name != text.substr(digits)) continue;
+    std::uint64_t number = 0;
+    const auto failed = std::from_chars(text.data(), text.data() + digits, number).ec;
+    if (failed != std::errc() || number > most / known.size) return most + 1;
     return number * known.size;
   }
   return {};
 }
+
+constexpr std::string_view too_long_span = "a duration is at most 3650d";
 
 std::optional<double> decimal(std::string_view text) {
   double number = 0;
@@ -53,12 +56,6 @@ std::optional<double> decimal(std::string_view text) {
   return number;
 }
 
-std::string shortest(double number) {
-  std::array<char, 64> room{};
-  const auto end = std::to_chars(room.data(), room.data() + room.size(), number).ptr;
-  return {room.data(), end};
-}
-
 }  // namespace
 
 Error wrong(std::string_view text, std::string_view wanted) {
@@ -66,10 +63,17 @@ Error wrong(std::string_view text, std::string_view wanted) {
                "cannot be '" + std::string(text.substr(0, 80)) + "': " + std::string(wanted));
 }
 
+std::string write_number(double number) {
+  std::array<char, 64> room{};
+  const auto end = std::to_chars(room.data(), room.data() + room.size(), number).ptr;
+  return {room.data(), end};
+}
+
 Result<Duration> parse_duration(std::string_view text) {
   constexpr std::uint64_t ten_years = 3650ULL * 86'400'000;
   const auto span = counted(text, time_units, ten_years);
   if (!span) return wrong(text, "a duration is a number and ms, s, m, h or d, like \"30s\"");
+  if (*span > ten_years) return wrong(text, too_long_span);
   return Duration(*span);
 }
 
@@ -83,10 +87,12 @@ std::string write_duration(Duration span) {
 }
 
 Result<std::uint64_t> parse_size(std::string_view text) {
-  const auto bytes = counted(text, size_units, std::numeric_limits<std::int64_t>::max());
+  constexpr std::uint64_t most = std::numeric_limits<std::int64_t>::max();
+  const auto bytes = counted(text, size_units, most);
   if (!bytes) {
     return wrong(text, "a size is a number and B, KiB, MiB, GiB or TiB, like \"64KiB\"");
   }
+  if (*bytes > most) return wrong(text, "a size is at most 8388607TiB");
   return *bytes;
 }
 
@@ -104,13 +110,20 @@ Result<Rate> parse_rate(std::string_view text) {
   constexpr std::string_view wanted = "a rate is a number per span of time, like \"20/1m\"";
   const std::size_t slash = text.find('/');
   if (slash == std::string_view::npos) return wrong(text, wanted);
-  Rate rate;
-  const auto [end, failed] = std::from_chars(text.data(), text.data() + slash, rate.count);
+  const std::string_view count = text.substr(0, slash);
+  const bool number =
+      !count.empty() && count.find_first_not_of("0123456789") == std::string_view::npos;
   const auto per = parse_duration(text.substr(slash + 1));
-  if (failed != std::errc() || end != text.data() + slash || !per || *per == Duration(0) ||
-      rate.count == 0) {
-    return wrong(text, wanted);
+  if (!number) return wrong(text, wanted);
+  if (!per) {
+    const bool too_long = per.error().detail().ends_with(too_long_span);
+    return wrong(text, too_long ? too_long_span : wanted);
   }
+  Rate rate;
+  const auto failed = std::from_chars(count.data(), count.data() + count.size(), rate.count).ec;
+  if (failed != std::errc()) return wrong(text, "a rate is at most 4294967295 in a span of time");
+  if (rate.count == 0) return wrong(text, "a rate is at least 1 in a span of time");
+  if (*per == Duration(0)) return wrong(text, "the span of a rate is at least 1ms");
   rate.per = *per;
   return rate;
 }
@@ -142,12 +155,12 @@ std::string write_fraction(double share) {
       return std::to_string(static_cast<int>(above)) + "/" + std::to_string(below);
     }
   }
-  return shortest(share);
+  return write_number(share);
 }
 
 std::string write_percent(double share) {
   const double percent = std::round(share * 100);
-  return percent / 100 == share ? shortest(percent) + "%" : shortest(share);
+  return percent / 100 == share ? write_number(percent) + "%" : write_number(share);
 }
 
 std::string in_quotes(std::string_view text) {

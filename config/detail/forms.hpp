@@ -124,6 +124,9 @@ struct Span {
 };
 
 struct Size {
+  std::uint64_t least = 0;
+  std::uint64_t most = std::numeric_limits<std::int64_t>::max();
+
   void read(const Node& node, std::uint64_t& value, const Ask& ask) const;
   std::string write(std::uint64_t value) const;
 };
@@ -135,6 +138,8 @@ struct RateForm {
 
 struct Share {
   enum class As : std::uint8_t { fraction, percent } as;
+  double least = 0;
+  double most = 1;
 
   void read(const Node& node, double& value, const Ask& ask) const;
   std::string write(double value) const {

@@ -67,6 +67,8 @@ Result<std::string> parse_socket(std::string_view text);
 Result<std::string> parse_limit_key(std::string_view text);
 Result<std::string> parse_field_value(std::string_view text);
 
+/// The shortest text that reads as that number again.
+std::string write_number(double number);
 /// A TOML basic string.
 std::string in_quotes(std::string_view text);
 /// A key, quoted where it must be.

@@ -48,6 +48,37 @@ TEST_CASE("each mistake in a value or a key is told with its place and the way o
           {"negative size",
            "[server.limits]\nbody = -1\n",
            {"g.toml:2:8: 'body' must not be negative"}},
+          {"too large to be meant",
+           "[server]\ncertificates_in_memory = 1.5\n[server.timeouts]\nidle = \"10000d\"\n"
+           "handshake = \"99999999999999999999s\"\n[server.limits]\nbody = \"99999999TiB\"\n"
+           "[acme.on_demand]\nrate = \"0/1m\"\nrate_per_domain = \"4294967296/1h\"\n"
+           "rate_per_client = \"5/0s\"\nask_timeout = \"d\"\n",
+           {"g.toml:2:26: 'certificates_in_memory' must be a whole number, not 1.5",
+            "g.toml:4:8: 'idle' cannot be '10000d': a duration is at most 3650d",
+            "g.toml:5:13: 'handshake' cannot be '99999999999999999999s': a duration is at most "
+            "3650d",
+            "g.toml:7:8: 'body' cannot be '99999999TiB': a size is at most 8388607TiB",
+            "g.toml:9:8: 'rate' cannot be '0/1m': a rate is at least 1 in a span of time",
+            "g.toml:10:19: 'rate_per_domain' cannot be '4294967296/1h': a rate is at most "
+            "4294967295 in a span of time",
+            "g.toml:11:19: 'rate_per_client' cannot be '5/0s': the span of a rate is at least 1ms",
+            "g.toml:12:15: 'ask_timeout' cannot be 'd': a duration is a number and ms, s, m, h or "
+            "d, like \"30s\""}},
+          {"a rate in too long a span",
+           "[acme.on_demand]\nrate = \"5/9999d\"\n",
+           {"g.toml:2:8: 'rate' cannot be '5/9999d': a duration is at most 3650d"}},
+          {"bounds that keep a server alive",
+           "[server.limits]\nheader_bytes = 1\n",
+           {"g.toml:2:16: 'header_bytes' must be from 1KiB to 16MiB, not 1"}},
+          {"bounds that keep its memory",
+           "[server.limits]\nheader_bytes = \"1TiB\"\n",
+           {"g.toml:2:16: 'header_bytes' must be from 1KiB to 16MiB, not 1TiB"}},
+          {"renewal all the time",
+           "[acme]\nrenew_at = \"0\"\n",
+           {"g.toml:2:12: 'renew_at' must be from 0.05 to 0.95, not 0"}},
+          {"renewal too late",
+           "[acme]\nrenew_at = 1\n",
+           {"g.toml:2:12: 'renew_at' must be from 0.05 to 0.95, not 1"}},
           {"bad rate",
            "[acme.on_demand]\nrate = \"20\"\n",
            {"g.toml:2:8: 'rate' cannot be '20': a rate is a number per span of time, like "
