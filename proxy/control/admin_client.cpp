@@ -1,5 +1,8 @@
 #include "proxy/control/admin_client.hpp"
 
+#include <unistd.h>
+
+#include <cerrno>
 #include <optional>
 
 #include "core/base/asio.hpp"
@@ -35,9 +38,17 @@ struct Bench {
   net::BufferPool buffers;
 };
 
+/// The socket and the folder it is in are its user's alone.
+bool is_of_another_user(const AdminAddress& where) {
+  return where.kind == AdminAddress::Kind::unix_socket && ::access(where.path.c_str(), W_OK) != 0 &&
+         errno == EACCES;
+}
+
 Error nobody(const AdminAddress& where, const Error& why) {
-  return Error(why.fault(), why.side(),
-               "no running Gatehouse answers at " + where.text() + " (" + why.detail() + ")");
+  const std::string detail =
+      "no running Gatehouse answers at " + where.text() + " (" + why.detail() + ")";
+  if (!is_of_another_user(where)) return Error(why.fault(), why.side(), detail);
+  return Error(why.fault(), why.side(), detail + ": that belongs to another user, so try sudo");
 }
 
 awaitable<Result<std::string>> read_body(http::ClientExchange& exchange) {

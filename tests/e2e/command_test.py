@@ -1,4 +1,6 @@
 """The command line and the admin API as an operator and a web page meet them."""
+import shutil
+
 from harness import *
 
 COMMANDS = ["run", "proxy", "validate", "config", "reload", "stop", "status", "certs", "certs show", "trust",
@@ -110,6 +112,23 @@ tls.ciphers = "{ciphers}"
         status, _, err = validate(root=self.scene.path("nowhere"))
         self.assertEqual(status, 0)
         self.assertIn(":6:7: warning: 'root': ", err)
+
+    def test_a_socket_of_another_user_is_told_from_nobody_there(self):
+        if os.geteuid() != 0:
+            self.skipTest("needs root, to become somebody else")
+        gate = self.start()
+        os.chmod(self.scene.dir, 0o755)
+        os.chmod(gate.config_path, 0o644)
+        os.chmod(self.scene.path("data"), 0o700)
+        there = self.scene.path("gatehouse")
+        shutil.copy(BINARY, there)
+        done = subprocess.run([there, "status", "-c", gate.config_path], user="nobody", capture_output=True, text=True,
+                              timeout=30 * PATIENCE)
+        self.assertEqual(done.returncode, 1, done.stderr)
+        self.assertIn("another user, so try sudo", done.stderr)
+        status, _, err = gate.command("status", "--admin", "unix:" + self.scene.path("nobody.sock"))
+        self.assertEqual(status, 1)
+        self.assertNotIn("sudo", err)
 
     def test_the_signal_of_upgrades_is_logged_and_serving_goes_on(self):
         gate = self.start()
