@@ -133,6 +133,11 @@ std::optional<Parting> unknown_command(const CLI::App& app,
 std::variant<Invocation, Parting> parse_command_line(std::vector<std::string> arguments) {
   Commands commands;
   if (arguments == std::vector<std::string>{"--version"}) arguments = {"version"};
+  // `help` as people type it: alone, or before the command it is about.
+  if (!arguments.empty() && arguments.front() == "help") {
+    std::rotate(arguments.begin(), arguments.begin() + 1, arguments.end());
+    arguments.back() = "--help";
+  }
   if (auto unknown = unknown_command(commands.app(), arguments)) return *std::move(unknown);
   std::reverse(arguments.begin(), arguments.end());  // CLI11 takes them from the back
   try {

@@ -43,6 +43,15 @@ TEST_CASE("each command of this version is understood") {
   CHECK(accepted({"--version"}).command == Command::version);
 }
 
+TEST_CASE("help is a command, too") {
+  const Parting help = refused({"help"});
+  CHECK(help.status == 0);
+  CHECK(help.text == refused({"--help"}).text);
+  CHECK(refused({"help", "certs", "show"}).text == refused({"certs", "show", "--help"}).text);
+  CHECK(refused({"help", "certs"}).status == 0);
+  CHECK(refused({"help", "serve"}).status == 2);
+}
+
 TEST_CASE("the config file is named after the command") {
   CHECK(accepted({"run", "-c", "a.toml"}).config_file == "a.toml");
   CHECK(accepted({"validate", "--config", "a.toml"}).config_file == "a.toml");
