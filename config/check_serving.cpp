@@ -84,6 +84,16 @@ void check_handlers(const Route& route, const RoutePlace& place, Book& book,
   }
 }
 
+/// The certificate that servers are shown.
+void check_identity(const BackendTls& tls, const std::string& path, Book& book,
+                    const Surroundings& around) {
+  if (tls.cert.empty() || tls.key.empty() || !around.wrong_pair) return;
+  if (!around.readable(tls.cert) || !around.readable(tls.key)) return;
+  const WrongPair wrong = around.wrong_pair(tls.cert, tls.key);
+  if (wrong.why.empty()) return;
+  book.fail(book.place(path + ".tls." + wrong.key), "'" + wrong.key + "': " + wrong.why);
+}
+
 void check_hash_key(const Backend& backend, const std::string& path, Book& book) {
   const bool wanted = backend.policy == "header_hash" || backend.policy == "cookie_hash";
   if (wanted && backend.hash_key.empty()) {
@@ -142,6 +152,7 @@ void check_backends(const Config& config, Book& book, const Surroundings& around
     want_readable(backend.tls.roots, path, "tls.roots", book, around);
     want_readable(backend.tls.cert, path, "tls.cert", book, around);
     want_readable(backend.tls.key, path, "tls.key", book, around);
+    check_identity(backend.tls, path, book, around);
     check_hash_key(backend, path, book);
     if (backend.tls.cert.empty() != backend.tls.key.empty()) {
       book.fail(book.place(path + ".tls"), "'cert' and 'key' go together");

@@ -134,6 +134,13 @@ TEST_CASE("what only other rooms can judge is told with its place, once for each
                         "g.toml:15:39: 'roots': cannot read '/r': it is a directory"});
   CHECK(asked == 1);
 
+  const Loaded backend = load_text(
+      "[backend.b]\nservers = \"https://b\"\ntls = { cert = \"/c.pem\", key = \"/k.pem\" }\n" +
+          std::string(good_site),
+      "g.toml", around);
+  REQUIRE(backend.problems.size() == 1);
+  CHECK(backend.problems[0].text() == "g.toml:3:26: 'key': /k.pem: no key");
+
   const Loaded good = load_text(
       "[[site]]\nhosts = \"a.example\"\nfiles = { root = \"/srv/wwww\" }\n"
       "tls.ciphers = \"GOOD\"\n[[site.route]]\npath = \"/x/*\"\nfiles.root = \"/srv/www\"\n"
