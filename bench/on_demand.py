@@ -5,6 +5,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+from measure import cpu_us
 from peers import Floor
 from row import Row
 
@@ -31,12 +32,16 @@ def on_demand(bench):
     import harness  # only here: the others need no CA
     first = Row("k", "first byte on a never-seen name", "ms", None)
     burst = Row("k", "time a name of a burst of never-seen names", "ms", None)
+    of_ca = Row("k", "CPU time of the CA for each of them (Pebble, which is Go)", "ms", None)
     tail = Row("k", "p99 of other traffic, 500 requests a second, during such a burst (ours)", "ms", 1.20)
     names = bench.either(1000, 200)
     for name in [name for name in bench.peers if name in ABLE]:
         with harness.Scene(None) as scene:
+            authority = []
+
             def ca(http, https):
-                return harness.Pebble(scene, http, https, nonce_reject=0, authz_reuse=0)
+                authority.append(harness.Pebble(scene, http, https, nonce_reject=0, authz_reuse=0))
+                return authority[0]
             [peer] = bench.started([bench.scene.certificate("localhost")], {"acme": ca}, only=[name])
             first_byte(peer.https, "warm.fresh.test")  # the account
             for number in range(bench.rounds * (3 if name == "gatehouse" else 1)):
@@ -51,12 +56,16 @@ def on_demand(bench):
 
             def many(kind, count):
                 began = time.monotonic()
-                with ThreadPoolExecutor(50) as pool:
+                with ThreadPoolExecutor(count) as pool:  # all at once
                     fine = sum(pool.map(served, (f"{kind}{i}.fresh.test" for i in range(count))))
                 burst.errors[name] = burst.errors.get(name, 0) + count - fine
                 return (time.monotonic() - began) * 1000 / max(fine, 1)
             # The figure is per name; with a thousand others would take a quarter of an hour.
-            burst.figures.add(name, many("burst", names if name == "gatehouse" else names // 10))
+            count = names if name == "gatehouse" else names // 10
+            before = cpu_us([authority[0].process.pid])
+            burst.figures.add(name, many("burst", count))
+            if name == "gatehouse":
+                of_ca.figures.add(name, (cpu_us([authority[0].process.pid]) - before) / count / 1000)
             if name == "gatehouse":
                 url = f"https://localhost:{peer.https}/1k"
                 seconds = bench.either(3, 2)
@@ -73,7 +82,7 @@ def on_demand(bench):
                     tail.figures.add(name, beside[len(beside) * 99 // 100])
                     tail.errors[name] = tail.errors.get(name, 0) + failed + failed_beside
             bench.stop([peer])
-    yield from (first, burst, tail)
+    yield from (first, burst, of_ca, tail)
     if "gatehouse" in burst.figures.peers():
         yield floor_of_tail(bench, round(HANDSHAKES * 1000 / burst.figures.median("gatehouse")))
 

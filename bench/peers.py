@@ -63,7 +63,7 @@ class Peer:
 
     def start(self, backend, certificates, options=None):
         """Returns the seconds until it answers https for the first of the hosts. `options`: access_log (a file), workers,
-        and more that Gatehouse alone has."""
+        bodies (they are large), and more that Gatehouse alone has."""
         self.folder = self.scene.folder(self.name)
         self.http, self.https = free_port(), free_port()
         argv, environment = self.prepare(backend, certificates, options or {})
@@ -131,6 +131,7 @@ allow = ["*.fresh.test"]
 rate = "100000/1m"
 rate_per_domain = "100000/1m"
 rate_per_client = "100000/1m"
+max_waiting = 2000
 {options["acme"](self.http, self.https).issuer()}
 [[site]]
 hosts = ["*.fresh.test"]
@@ -210,6 +211,7 @@ http {{
   proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
   proxy_set_header X-Forwarded-Proto $scheme;
   proxy_buffers 16 16k;
+  {"client_body_buffer_size 128k; http2_chunk_size 16k; proxy_buffer_size 64k;" if "bodies" in options else ""}
   proxy_busy_buffers_size 64k;
   proxy_max_temp_file_size 0;
   ssl_protocols TLSv1.2 TLSv1.3;
@@ -245,6 +247,9 @@ global
   maxconn {most_connections()}
   tune.ssl.default-dh-param 2048
   tune.ssl.cachesize 0
+  ssl-load-extra-files none
+  {"tune.bufsize 65536" if "bodies" in options else ""}
+  {"tune.h2.initial-window-size 1048576" if "bodies" in options else ""}
   ssl-default-bind-options ssl-min-ver TLSv1.2
 defaults
   mode http
@@ -259,7 +264,7 @@ frontend door
   bind 127.0.0.1:{self.https} ssl crt {store}/ alpn h2,http/1.1
   bind 127.0.0.1:{self.http}
   option forwardfor
-  http-request set-header X-Forwarded-Proto https
+  http-request set-header X-Forwarded-Proto %[ssl_fc,iif(https,http)]
   default_backend app
 backend app
   server one 127.0.0.1:{backend} pool-max-conn 256
@@ -277,6 +282,7 @@ class Caddy(Peer):
     transport http {{
       keepalive_idle_conns 256
       keepalive_idle_conns_per_host 256
+      compression off
     }}
   }}"""
         sites = "".join(f"""
@@ -309,6 +315,9 @@ https://*.fresh.test:{self.https} {{
   storage file_system {self.folder}/data
   log {{
     level ERROR
+  }}
+  servers {{
+    protocols h1 h2
   }}
 }}
 {sites}

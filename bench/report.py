@@ -23,6 +23,8 @@ def ratio(row):
     """Ours to the best of the others: the median of the rounds and their spread."""
     others = [peer for peer in row.figures.peers() if peer not in ("gatehouse", "before", "floor", "uring")] or \
         [peer for peer in row.figures.peers() if peer == "before"]
+    # Who leaves requests out is not compared with.
+    others = [peer for peer in others if not row.errors.get(peer) and peer in (row.against or others)]
     if whose(row) not in row.figures.by_peer or not others:
         return "–"
     best = min(others, key=row.figures.median)
@@ -34,6 +36,14 @@ def ratio(row):
     if row.target is not None:
         text += f"; target {row.target:.2f}"
     return text
+
+
+def latency(row, peer):
+    if peer not in row.latency:
+        return "–"
+    middles, tails = zip(*row.latency[peer])
+    spread = f" ({min(tails):.2f}–{max(tails):.2f})" if len(tails) > 1 else ""
+    return f"{statistics.median(middles):.2f} / {statistics.median(tails):.2f}{spread}"
 
 
 def table(rows, peers):
@@ -55,7 +65,8 @@ def markdown(told, rows):
     alone = [row for row in rows if row not in compared]
     peers = [name for name in names if any(name in row.figures.by_peer for row in compared)]
     versions = ", ".join(f"{name} {version}" for name, version in told["versions"].items())
-    lines = [f"{told['date']}, {told['cpus']} CPUs, kernel {told['kernel']}, {told['rounds']} rounds interleaved; {versions}."]
+    lines = [f"{told['date']}, {told['cpus']} CPUs ({told['machine']}), kernel {told['kernel']}, {told['rounds']} rounds interleaved; "
+             f"{versions}; {', '.join(told['tools'])}."]
     if compared:
         lines += ["", *table(compared, peers)]
     if alone:
@@ -69,8 +80,7 @@ def markdown(told, rows):
         lines += ["", "p50 / p99 at 2,000 requests a second, in ms:", "", f"| scenario | {' | '.join(peers)} |",
                   "|---" * (len(peers) + 1) + "|"]
         for row in latencies:
-            cells = [f"{row.latency[p][0]:.2f} / {row.latency[p][1]:.2f}" if p in row.latency else "–" for p in peers]
-            lines.append(f"| {row.title} | {' | '.join(cells)} |")
+            lines.append(f"| {row.latency_title} | {' | '.join(latency(row, p) for p in peers)} |")
     fast = [row for row in compared if row.rates.peers()]
     if fast:
         lines += ["", "Requests a second, with load and backend on one CPU, which is mostly what bounds them:", "",

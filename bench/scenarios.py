@@ -33,6 +33,12 @@ class Bench:
         for peer in running:
             peer.stop()
 
+    def turns(self, running, rounds=None):
+        """Each of them in each round, and another one first each time."""
+        for turn in range(rounds or self.rounds):
+            first = turn % len(running)
+            yield from running[first:] + running[:first]
+
     def settle(self, peer):
         """Until it does nothing more on its own: what it still loads is not the load's doing."""
         before = -1
@@ -56,16 +62,25 @@ class Bench:
             return f"http://localhost:{peer.http}{path}" if plain else f"https://localhost:{peer.https}{path}"
         for peer in running:
             self.scene.h2load(url(peer), max(count // 10, 64), *words)
-        for _ in range(self.rounds):
-            for peer in running:
-                before = peer.cpu_us()
-                done, failed, seconds = self.scene.h2load(url(peer), count, *words)
-                row.rates.add(peer.name, done / seconds)
-                spent = peer.cpu_us() - before
-                if done == 0:
-                    raise RuntimeError(f"{peer.name} answered none of the requests: {row.title}")
-                row.errors[peer.name] = row.errors.get(peer.name, 0) + failed
-                row.figures.add(peer.name, spent / done / per)
+        for peer in self.turns(running):
+            before = peer.cpu_us()
+            done, failed, seconds = self.scene.h2load(url(peer), count, *words)
+            row.rates.add(peer.name, done / seconds)
+            spent = peer.cpu_us() - before
+            if done == 0:
+                raise RuntimeError(f"{peer.name} answered none of the requests: {row.title}")
+            row.errors[peer.name] = row.errors.get(peer.name, 0) + failed
+            row.figures.add(peer.name, spent / done / per)
+
+    def fixed_rate(self, row, running, *words):
+        """How long answers take where the proxy has time."""
+        rate = 2000
+        row.latency_title = f"{row.title.split(',')[0]}, 1 KiB, {self.scene.latency_clients} connections"
+        for peer in self.turns(running, self.either(self.rounds, 1)):
+            taken, failed = self.scene.latencies(f"https://localhost:{peer.https}/1k", self.either(3, 2), rate, *words)
+            row.errors[peer.name] = row.errors.get(peer.name, 0) + failed
+            figures = (taken[len(taken) // 2], taken[len(taken) * 99 // 100])
+            row.latency.setdefault(peer.name, []).append(figures)
 
 
 def small_requests(bench):
@@ -87,19 +102,16 @@ def small_requests(bench):
             ("h", "plain h1, 1 KiB, 64 connections", ["--h1", "-c", 64, "--plain"], 80000)):
         row = Row(key, title, "CPU µs per request", 0.80)
         bench.load(row, [*running, *beside[key]], "/1k", bench.requests(count), words)
-        if key != "h":
-            protocol = words[:1] if key == "a" else []
-            for peer in running:
-                taken, failed = bench.scene.latencies(f"https://localhost:{peer.https}/1k",
-                                                      bench.either(5, 2), 2000, *protocol)
-                row.errors[peer.name] += failed
-                row.latency[peer.name] = (taken[len(taken) // 2], taken[len(taken) * 99 // 100])
+        if key == "a":
+            bench.fixed_rate(row, [*running, *beside[key]], "--h1")
+        if key == "b":
+            bench.fixed_rate(row, [*running, *beside[key]])
         yield row
     bench.stop([*running, *floors])
 
 
 def big_bodies(bench):
-    running = bench.started([bench.scene.certificate("localhost")])
+    running = bench.started([bench.scene.certificate("localhost")], {"bodies": True})
     upload = bench.scene.folder("upload") + "/10m"
     with open(upload, "wb") as out:
         out.write(b"u" * (10 << 20))
@@ -120,13 +132,13 @@ def handshakes(bench):
         floor = bench.floor(HandshakeFloor)
         running = [*bench.started(certificates), floor]
         floor.start(bench.backend.port, certificates)
-        row = Row("c", title, "CPU µs per handshake", 0.85)
-        for _ in range(bench.rounds):
-            for peer in running:
-                before = peer.cpu_us()
-                count = bench.scene.tls_clients(mode, peer.https, "localhost", bench.either(2, 1), 4)
-                row.figures.add(peer.name, (peer.cpu_us() - before) / max(count["done"], 1))
-                row.errors[peer.name] = row.errors.get(peer.name, 0) + count["failed"]
+        # Against the best of those that use OpenSSL.
+        row = Row("c", title, "CPU µs per handshake", 0.85, ("nginx", "haproxy", "before"))
+        for peer in bench.turns(running):
+            before = peer.cpu_us()
+            count = bench.scene.tls_clients(mode, peer.https, "localhost", bench.either(2, 1), 4)
+            row.figures.add(peer.name, (peer.cpu_us() - before) / max(count["done"], 1))
+            row.errors[peer.name] = row.errors.get(peer.name, 0) + count["failed"]
         bench.stop(running)
         yield row
 
@@ -177,7 +189,26 @@ def many_certificates(bench):
             memory.figures.add(name, peer.pss_kib() / 1024)
             bench.stop([peer])
         yield from (start, memory, shake)
+    yield flat_handshake(bench, certificates)
     yield from at_the_limit(bench, certificates)
+
+
+def flat_handshake(bench, certificates):
+    """Ours alone: what a handshake costs among so many names, and where there is one."""
+    count = len(certificates)
+    row = Row("f", f"full handshake, one of {count} names, beside that of the only one (ours)", "CPU µs per handshake", 1.05)
+    many, one = bench.peers["gatehouse"](), bench.peers["gatehouse"]()
+    many.start(bench.backend.port, certificates)
+    one.start(bench.backend.port, certificates[:1])
+    one.name = "one name"
+    bench.settle(many)
+    for peer in bench.turns([many, one]):
+        before = peer.cpu_us()
+        done = bench.scene.tls_clients("spread", peer.https, "n%.bench", bench.either(2, 1), 4, count if peer is many else 1)
+        row.figures.add(peer.name, (peer.cpu_us() - before) / max(done["done"], 1))
+        row.errors[peer.name] = row.errors.get(peer.name, 0) + done["failed"]
+    bench.stop([many, one])
+    return row
 
 
 def at_the_limit(bench, certificates):
@@ -235,12 +266,14 @@ def reload_under_load(bench):
         url = f"https://localhost:{peer.https}/1k"
         live = Row("g", f"reload with {sites} sites under load, until live (ours)", "ms", None)
         tail = Row("g", f"p99 at 1,000 requests a second, reloading {sites} sites once a second", "ms", 1.20)
+        seconds = 4
         for number in range(bench.rounds):
-            calm, failed_calm = bench.scene.latencies(url, 4, 1000, "--h1")
+            calm, failed_calm = bench.scene.latencies(url, seconds, 1000, "--h1")
             with ThreadPoolExecutor(1) as pool:
-                loaded = pool.submit(bench.scene.latencies, url, 4, 1000, "--h1")
-                for turn in range(3):
-                    time.sleep(0.5)
+                loaded = pool.submit(bench.scene.latencies, url, seconds, 1000, "--h1")
+                began_at = time.monotonic() + bench.scene.warm_up
+                for turn in range(seconds):
+                    time.sleep(max(began_at + turn + 0.4 - time.monotonic(), 0))
                     with open(peer.config, "a") as config:
                         config.write(f'[[site]]\nhosts = ["r{number}-{turn}.bench"]\ntls.mode = "off"\nbackend = "app"\n')
                     began = time.monotonic()

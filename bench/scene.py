@@ -120,23 +120,28 @@ class Scene(contextlib.ExitStack):
         scale = {"us": 1e-6, "ms": 1e-3, "s": 1.0}[found.group(2)]
         return int(found.group(3)), int(found.group(4)) + int(found.group(5)), float(found.group(1)) * scale
 
+    latency_clients = 10
+    warm_up = 1  # seconds before latencies are taken
+
     def latencies(self, url, seconds, rate, *words):
         """Milliseconds of each request at a fixed rate, sorted; and how many failed. Neither the client
         nor the backend waits for its CPU: what is told is the proxy's doing."""
         log = os.path.join(self.folder("latencies"), "log")
-        clients = 10
+        clients = self.latency_clients
         argv = ["h2load", "-t", "1", "-c", str(clients), "--rps", str(rate / clients), "-D", str(seconds),
-                "--warm-up-time=1", "--log-file", log, *map(str, words), url]
+                f"--warm-up-time={self.warm_up}", "--log-file", log, *map(str, words), url]
         with ahead(family(self.backend.process.pid)) as allowed:
-            run(pinned(LOAD_CPU, ["chrt", "--fifo", "1", *argv] if allowed else argv), seconds + 60,
-                self.load_environment)
+            told = run(pinned(LOAD_CPU, ["chrt", "--fifo", "1", *argv] if allowed else argv), seconds + 60,
+                       self.load_environment)
         taken, failed = [], 0
         with open(log) as lines:
             for line in lines:
                 _, status, microseconds = line.split()[:3]
                 taken.append(int(microseconds) / 1000.0)
                 failed += status != "200"
-        return sorted(taken), failed
+        # Those that got no answer at all leave no line.
+        lost = sum(map(int, re.search(r"(\d+) failed, (\d+) errored, (\d+) timeout", told).groups()[1:]))
+        return sorted(taken), failed + lost
 
     def tls_clients(self, *words, timeout=300):
         text = run(pinned(LOAD_CPU, [self.tools["tls_clients"], *map(str, words)]), timeout, self.load_environment)
