@@ -273,9 +273,13 @@ void H2Connection::consumed(std::int32_t stream, std::size_t bytes) {
   if (session_.want_write()) wake_writer();
 }
 
-void H2Connection::widen(std::int32_t stream, std::size_t window) {
-  session_.widen(stream, window);
+std::size_t H2Connection::widen(std::int32_t stream, std::size_t window, std::size_t more) {
+  const std::size_t given = std::min(more, spare_window_);
+  if (given == 0) return 0;
+  spare_window_ -= given;
+  session_.widen(stream, window + given);
   if (session_.want_write()) wake_writer();
+  return given;
 }
 
 void H2Connection::reset(std::int32_t stream, H2Code code) {
@@ -283,7 +287,8 @@ void H2Connection::reset(std::int32_t stream, H2Code code) {
   wake_writer();
 }
 
-void H2Connection::forget(const H2Stream& stream, std::size_t unread) {
+void H2Connection::forget(const H2Stream& stream, std::size_t unread, std::size_t widened) {
+  spare_window_ += widened;
   const auto found = streams_.find(stream.id());
   if (found == streams_.end() || found->second != &stream) return;
   streams_.erase(found);

@@ -61,9 +61,11 @@ class H2Connection : private H2Events {
   void offer(const H2Stream& stream);
   void wake_writer();
   void consumed(std::int32_t stream, std::size_t bytes);
-  void widen(std::int32_t stream, std::size_t window);
+  /// Lets a stream's peer send more ahead than `window`, if there is some left. Returns how much.
+  std::size_t widen(std::int32_t stream, std::size_t window, std::size_t more);
   void reset(std::int32_t stream, H2Code code);
-  void forget(const H2Stream& stream, std::size_t unread);
+  /// `widened`: what widen() gave it.
+  void forget(const H2Stream& stream, std::size_t unread, std::size_t widened);
 
  protected:
   enum class Phase : std::uint8_t { open, ending, over };
@@ -137,6 +139,7 @@ class H2Connection : private H2Events {
   H2Worker worker_;
   H2Patience patience_;
   std::size_t stream_window_;
+  std::size_t spare_window_ = h2_spare_window;
   H2Session session_;
   H2Guard guard_;
   H2Block block_;

@@ -346,14 +346,15 @@ H2Session::H2Session(Role role, H2Events& events, const H2SessionSettings& setti
   add(NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, settings.stream_window);
   add(NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, settings.header_list_bytes);
   add(NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1);
-  // Room for every stream at its first size, so that those that nobody reads stall no other.
+  // Room for every stream at its first size, and for what some of them get beyond that, so that
+  // those that nobody reads stall no other. Twice: what was read is told when it is half of all.
   const auto all = std::min(std::uint64_t{settings.max_streams} * settings.stream_window,
                             most_connection_window);
+  const auto room = 2 * (std::max(all, least_connection_window) + h2_spare_window);
   nghttp2_session* const session = inside_->session;
   if (nghttp2_submit_settings(session, NGHTTP2_FLAG_NONE, entries.data(), entries.size()) != 0 ||
-      nghttp2_session_set_local_window_size(
-          session, NGHTTP2_FLAG_NONE, 0,
-          static_cast<std::int32_t>(std::max(all, least_connection_window))) != 0) {
+      nghttp2_session_set_local_window_size(session, NGHTTP2_FLAG_NONE, 0,
+                                            static_cast<std::int32_t>(room)) != 0) {
     throw std::bad_alloc();
   }
 }

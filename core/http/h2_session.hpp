@@ -98,6 +98,10 @@ struct H2SessionSettings {
   bool extended_connect = true;  // server: RFC 8441
 };
 
+/// What the streams of a connection may have beyond their first windows, all together: the
+/// connection's own window has room for that, so that none of them stalls another.
+inline constexpr std::size_t h2_spare_window = 4 * 1024 * 1024;
+
 class H2Session {
  public:
   enum class Role : std::uint8_t { server, client };

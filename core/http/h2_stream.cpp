@@ -83,7 +83,8 @@ H2Stream::~H2Stream() {
       reset(loss_);
     }
   }
-  connection_->forget(*this, arriving_.size() - tunnel_at_ + credit_);
+  connection_->forget(*this, arriving_.size() - tunnel_at_ + credit_,
+                      window_ - connection_->stream_window());
   leave();
 }
 
@@ -181,8 +182,7 @@ void H2Stream::give_credit() {
 void H2Stream::widen() {
   since_widened_ = 0;
   if (window_ >= most_window || failed()) return;
-  window_ = std::min(2 * window_, most_window);
-  connection_->widen(id_, window_);
+  window_ += connection_->widen(id_, window_, std::min(window_, most_window - window_));
 }
 
 void H2Stream::begin_wait(H2Waiter& waiter, Steady::duration idle) {
