@@ -15,6 +15,7 @@
 #include <tuple>
 
 #include "core/base/cidr.hpp"
+#include "core/net/keep_alive.hpp"
 
 namespace gatehouse::net {
 namespace {
@@ -69,6 +70,7 @@ int bind_to(const tcp::endpoint& at, Sharing sharing, bool dual) {
   if (at.address().is_v6()) {
     ::setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &v6_only, sizeof v6_only);
   }
+  keep_alive(fd);
   if (::bind(fd, at.data(), static_cast<socklen_t>(at.size())) == 0) return fd;
   const int failed = errno;
   ::close(fd);
@@ -144,6 +146,7 @@ Result<int> adopt(const ListenAddress& where) {
   const int fd = ::fcntl(where.descriptor, F_DUPFD_CLOEXEC, 3);
   if (fd < 0) return failure(errno, where);
   ::fcntl(fd, F_SETFL, ::fcntl(fd, F_GETFL) | O_NONBLOCK);
+  keep_alive(fd);
   return fd;
 }
 

@@ -32,7 +32,8 @@ enum class Held : std::uint8_t {
 };
 
 /// A listening socket: non-blocking, close-on-exec. Owns its descriptor. `Kind::any` listens on
-/// IPv6 and IPv4 at once, and on IPv4 alone where the machine has no IPv6.
+/// IPv6 and IPv4 at once, and on IPv4 alone where the machine has no IPv6. What a port accepts has
+/// keep_alive() from the start.
 class ListenSocket {
  public:
   ListenSocket() = default;

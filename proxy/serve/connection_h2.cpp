@@ -3,7 +3,6 @@
 #include <exception>
 
 #include "core/base/log.hpp"
-#include "core/net/keep_alive.hpp"
 #include "proxy/serve/detail/connection.hpp"
 #include "proxy/serve/detail/settings.hpp"
 #include "proxy/serve/detail/streams.hpp"
@@ -28,7 +27,6 @@ awaitable<void> Connection::serve_h2(std::string early) {
     return std::make_unique<Transaction>(worker_, *door_, entrance(), facts_);
   });
   http::H2ServerConnection connection(*stream_, means, settings, streams);
-  net::keep_alive(stream_->descriptor());  // calls of gRPC may be silent for hours
   place_.state(State::idle);
   begin_serving(connection);
   std::exception_ptr cut;

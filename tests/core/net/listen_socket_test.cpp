@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -66,6 +68,41 @@ TEST_CASE("every address of the machine takes IPv4 clients too") {
   REQUIRE(socket);
   asio::io_context io;
   CHECK(connects(io, tcp::endpoint(asio::ip::address_v4::loopback(), socket->port())));
+}
+
+TEST_CASE("a client that vanishes is found out, by whichever socket it came in") {
+  auto own = ListenSocket::open(loopback());
+  REQUIRE(own);
+  asio::io_context io;
+  tcp::acceptor plain(io, tcp::endpoint(asio::ip::address_v4::loopback(), 0));
+  ListenAddress handed_over;
+  handed_over.kind = ListenAddress::Kind::descriptor;
+  handed_over.descriptor = plain.native_handle();
+  handed_over.text = "fd:3";
+  auto socket = ListenSocket::open(loopback());
+  SUBCASE("one of its own") {}
+  SUBCASE("a further one for another worker") {
+    auto sibling = own->sibling();
+    REQUIRE(sibling);
+    socket = std::move(sibling);
+    own = ListenSocket::open(loopback());  // the first of the two closes
+  }
+  SUBCASE("one that was handed over") { socket = ListenSocket::open(handed_over); }
+  REQUIRE(socket);
+  tcp::socket client(io);
+  client.connect({asio::ip::address_v4::loopback(), socket->port()});
+  const int fd = ::accept(socket->descriptor(), nullptr, nullptr);
+  REQUIRE(fd >= 0);
+  const auto option = [fd](int level, int name) {
+    int value = -1;
+    socklen_t size = sizeof value;
+    return ::getsockopt(fd, level, name, &value, &size) == 0 ? value : -1;
+  };
+  CHECK(option(SOL_SOCKET, SO_KEEPALIVE) == 1);
+  CHECK(option(IPPROTO_TCP, TCP_KEEPIDLE) == 60);
+  CHECK(option(IPPROTO_TCP, TCP_KEEPINTVL) == 15);
+  CHECK(option(IPPROTO_TCP, TCP_KEEPCNT) == 4);
+  ::close(fd);
 }
 
 TEST_CASE("a sibling has the same port and a queue of its own") {
