@@ -223,6 +223,7 @@ Refusal parse_request_head(HeadText text, Scheme scheme, RequestHead& into) {
       return refuse(400, opinion.name);
     }
   }
+  if (repeats_authorization(into.fields)) return refuse(400, "two_authorizations");
   if (auto refusal = read_expect(into)) return refusal;
   into.accepts_trailers = list_has(into.fields, FieldName::te, "trailers");
   return read_upgrade(into);

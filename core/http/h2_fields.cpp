@@ -167,6 +167,7 @@ Refusal H2Block::request(Scheme scheme_of_connection, End end, std::string_view 
   if (auto refusal = judge_host(into)) return refusal;
   if (auto refusal = body_length(end, into.length)) return refusal;
   if (end == End::last && into.length.bytes > 0) return refuse(400, "content_length");
+  if (repeats_authorization(into.fields)) return refuse(400, "two_authorizations");
   if (auto refusal = judge_expect(into)) return refusal;
   into.expects_continue = into.expects_continue && into.length.expected();
   into.accepts_trailers = list_has(into.fields, FieldName::te, "trailers");

@@ -325,6 +325,12 @@ std::optional<std::string_view> duplicated_singleton(const Fields& fields) {
   return {};
 }
 
+bool repeats_authorization(const Fields& fields) {
+  if (!fields.may_have({FieldName::authorization})) return false;
+  const auto one = [](const Field& line) { return line.which == FieldName::authorization; };
+  return std::count_if(fields.begin(), fields.end(), one) > 1;
+}
+
 bool is_websocket_key(std::string_view key) {
   if (key.size() != 24 || !key.ends_with("==")) return false;
   const auto octets = from_base64_lenient(key);

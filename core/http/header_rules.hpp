@@ -72,6 +72,8 @@ bool is_forbidden_trailer(std::string_view name);
 bool is_singleton(std::string_view name);
 /// The first name that may occur once only but occurs again.
 std::optional<std::string_view> duplicated_singleton(const Fields& fields);
+/// A request says who it is from in one line. Of two, we could judge one and a server the other.
+bool repeats_authorization(const Fields& fields);
 /// Written by whoever writes the head.
 constexpr FieldNames written_by_us = {FieldName::content_length, FieldName::transfer_encoding,
                                       FieldName::connection, FieldName::host};

@@ -107,6 +107,8 @@ TEST_CASE("what HTTP/2 does not allow in a request is malformed") {
       {"te", ask({{"te", "gzip"}})},
       {"two hosts", ask({{"host", "a.example"}, {"host", "a.example"}})},
       {"another host", ask({{"host", "b.example"}})},
+      {"authorization twice",
+       ask({{"authorization", "Basic YTpi"}, {"authorization", "Bearer c"}})},
       {"content-length twice", ask({{"content-length", "0"}, {"content-length", "0"}})},
       {"content-length twice, bad first", ask({{"content-length", "+0"}, {"content-length", "0"}})},
       {"content-length of no body", ask({{"content-length", "3"}})},
