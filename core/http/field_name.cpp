@@ -40,6 +40,7 @@ constexpr auto entries = std::to_array<Entry>({
     {"upgrade", FieldName::upgrade},
     {"user-agent", FieldName::user_agent},
     {"via", FieldName::via},
+    {"www-authenticate", FieldName::www_authenticate},
     {"x-client-verify", FieldName::client_cert},
     {"x-real-ip", FieldName::x_real_ip},
     {"x-request-id", FieldName::x_request_id},

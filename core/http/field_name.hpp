@@ -36,6 +36,7 @@ enum class FieldName : std::uint8_t {
   upgrade,
   user_agent,
   via,
+  www_authenticate,
   x_accel,      // X-Accel-*
   x_forwarded,  // X-Forwarded-*
   x_real_ip,

@@ -34,7 +34,7 @@ void H1ClientConnection::begin_exchange(const RequestHead& head) {
   sent_before_ = writer_.bytes_written();
   informational_ = 0;
   answered_ = final_head_ = failed_ = false;
-  keep_alive_ = true;
+  keep_alive_ = !logs_in_connection(head.fields, FieldName::authorization);
 }
 
 Started<void> H1ClientConnection::start_head(const RequestHead& head) {
@@ -174,7 +174,8 @@ Result<ResponseHead*> H1ClientConnection::take_head() {
     return &head_;
   }
   final_head_ = true;
-  keep_alive_ = persists(head_.version, head_.fields) && head_.status != 101;
+  keep_alive_ = keep_alive_ && persists(head_.version, head_.fields) && head_.status != 101 &&
+                !logs_in_connection(head_.fields, FieldName::www_authenticate);
   reader_.begin_body(has_body(asked_, head_.status) ? head_.length : BodyLength::none());
   return &head_;
 }

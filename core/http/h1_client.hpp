@@ -70,7 +70,7 @@ class H1ClientConnection final : public ClientExchange {
   unsigned informational_ = 0;
   bool answered_ = false;
   bool final_head_ = false;
-  bool keep_alive_ = false;
+  bool keep_alive_ = false;  // it may carry the next request, whoever's that is
   bool failed_ = false;
 };
 

@@ -331,6 +331,20 @@ bool repeats_authorization(const Fields& fields) {
   return std::count_if(fields.begin(), fields.end(), one) > 1;
 }
 
+bool logs_in_connection(const Fields& fields, FieldName which) {
+  if (!fields.may_have({which})) return false;
+  bool found = false;
+  for (const Field& line : fields) {
+    if (line.which != which) continue;
+    for_each_member(line.value, [&](std::string_view challenge) {
+      const std::string_view scheme = challenge.substr(0, challenge.find(' '));
+      found =
+          found || equal_ignoring_case(scheme, "ntlm") || equal_ignoring_case(scheme, "negotiate");
+    });
+  }
+  return found;
+}
+
 bool is_websocket_key(std::string_view key) {
   if (key.size() != 24 || !key.ends_with("==")) return false;
   const auto octets = from_base64_lenient(key);

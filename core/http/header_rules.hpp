@@ -74,6 +74,9 @@ bool is_singleton(std::string_view name);
 std::optional<std::string_view> duplicated_singleton(const Fields& fields);
 /// A request says who it is from in one line. Of two, we could judge one and a server the other.
 bool repeats_authorization(const Fields& fields);
+/// By these lines a user logs in once for all requests of a connection (NTLM, Negotiate), against
+/// RFC 9110 §11.1: a server may take whatever else comes by it for that user's.
+bool logs_in_connection(const Fields& fields, FieldName which);
 /// Written by whoever writes the head.
 constexpr FieldNames written_by_us = {FieldName::content_length, FieldName::transfer_encoding,
                                       FieldName::connection, FieldName::host};

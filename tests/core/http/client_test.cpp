@@ -95,6 +95,14 @@ TEST_CASE("a kept connection carries the next request to the same origin only") 
   CHECK(bench.dialer.dialled().size() == 2);
 }
 
+TEST_CASE("a connection that may have become a user's own is not kept") {
+  Bench bench;
+  bench.dialer.lead()->send(
+      "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: NTLM\r\nContent-Length: 2\r\n\r\nno");
+  CHECK(bench.fetch("GET", "http://auth.example/").has_value());
+  CHECK(bench.client.idle() == 0);
+}
+
 TEST_CASE("a kept connection that was closed or is too old is not used") {
   TwoServers bench;
   CHECK(bench.fetch("POST", "http://one.example/", "a").has_value());

@@ -43,6 +43,7 @@ TEST_CASE("a name is known in either case, and only as a whole") {
                       {"Upgrade", FieldName::upgrade},
                       {"User-Agent", FieldName::user_agent},
                       {"Via", FieldName::via},
+                      {"WWW-Authenticate", FieldName::www_authenticate},
                       {"X-Client-Verify", FieldName::client_cert},
                       {"X-Real-IP", FieldName::x_real_ip},
                       {"X-Request-Id", FieldName::x_request_id}};

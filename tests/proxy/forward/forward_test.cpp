@@ -118,4 +118,36 @@ TEST_CASE("a client that has only ended its sending side still gets its answer")
   CHECK(pair.answer().starts_with("HTTP/1.1 200 "));
 }
 
+TEST_CASE("a connection that may have become a user's own carries no other request") {
+  struct Row {
+    std::string name;
+    std::string asked;
+    std::string told;
+    std::size_t kept;
+  };
+  const std::vector<Row> rows = {
+      {"none", "", "", 1},
+      {"of another scheme", "Authorization: Basic YTpi\r\n", "", 1},
+      {"another scheme is offered", "", "WWW-Authenticate: Basic realm=\"x\"\r\n", 1},
+      {"a scheme that only begins so", "Authorization: NTLMv3 abc\r\n", "", 1},
+      {"NTLM", "Authorization: NTLM TlRMTVNTUAAB\r\n", "", 0},
+      {"Negotiate", "authorization: nEGOTIATE YIIB\r\n", "", 0},
+      {"NTLM is offered", "", "WWW-Authenticate: NTLM\r\n", 0},
+      {"Negotiate goes on", "", "WWW-Authenticate: Negotiate oRQw\r\n", 0},
+      {"NTLM is offered second", "", "WWW-Authenticate: Basic realm=\"x\", ntlm\r\n", 0},
+      {"on a line of its own", "", "WWW-Authenticate: Basic\r\nwww-authenticate: NTLM\r\n", 0},
+  };
+  for (const Row& row : rows) {
+    CAPTURE(row.name);
+    Pair pair;
+    const std::string answer =
+        pair.ask("GET / HTTP/1.1\r\nHost: a\r\n" + row.asked + "\r\n",
+                 "HTTP/1.1 401 Unauthorized\r\n" + row.told + "Content-Length: 2\r\n\r\nno");
+    CHECK(body_of(answer) == "no");
+    CHECK(field_of(answer, "Connection").empty());  // the client's own stays
+    pair.bench.settle();
+    CHECK(pair.bench.pool()->idle() == row.kept);
+  }
+}
+
 }  // namespace forward_test
