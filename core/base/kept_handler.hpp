@@ -1,6 +1,7 @@
 #pragma once
 
 #include <boost/asio/post.hpp>
+#include <cassert>
 #include <cstddef>
 #include <new>
 #include <type_traits>
@@ -21,8 +22,10 @@ class KeptHandler {
   ~KeptHandler() { drop(); }
 
   bool there() const { return finish_ != nullptr; }
+  /// Requires: !there().
   template <class Handler>
   void put(Handler handler) {
+    assert(!there());
     static_assert(sizeof(Handler) <= room_bytes && alignof(Handler) <= alignof(void*));
     ::new (static_cast<void*>(room_)) Handler(std::move(handler));
     finish_ = [](KeptHandler& self, asio::io_context* later, What what) {

@@ -106,8 +106,7 @@ class H1ServerConnection final : public ServerConnection, private ServerExchange
   awaitable<bool> drain_body();
   awaitable<Error> turn_away(Refusal refusal);
   awaitable<void> linger();
-  awaitable<Result<void>> send_continue();
-  awaitable<Result<BodyPiece>> continue_and_read();
+  Result<void> send_continue();
   Result<BodyPiece> accounted(Result<BodyPiece> piece);
   awaitable<Result<BodyPiece>> await_body(Started<BodyPiece> reading);
   awaitable<Result<void>> await_sent(Started<void> sending, std::size_t bytes);
@@ -129,7 +128,7 @@ class H1ServerConnection final : public ServerConnection, private ServerExchange
   Refusal refusal_;
   std::string preface_;
   std::uint64_t requests_ = 0;
-  Steady idle_until_;  // max: not idle yet
+  Steady idle_until_;          // max: not idle yet
   std::uint64_t body_limit_ = 0;
   bool keep_alive_ = true;
   bool draining_ = false;

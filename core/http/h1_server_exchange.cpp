@@ -22,17 +22,13 @@ Started<BodyPiece> H1ServerConnection::start_read_body() {
   if (reader_.length().kind == BodyLength::Kind::counted && head_.length.bytes > body_limit_) {
     return Error(Fault::limit, Side::client, "announced body over the limit");
   }
-  if (continue_wanted_ && !head_sent_) return continue_and_read();
+  if (continue_wanted_ && !head_sent_) {
+    auto told = send_continue();
+    if (!told) return told.error();
+  }
   auto reading = reader_.read_body();
   if (reading.done()) return accounted(std::move(*reading));
   return await_body(std::move(reading));
-}
-
-awaitable<Result<BodyPiece>> H1ServerConnection::continue_and_read() {
-  auto sent = co_await send_continue();
-  if (!sent) co_return sent.error();
-  auto piece = co_await reader_.read_body().whole();
-  co_return accounted(std::move(piece));
 }
 
 awaitable<Result<BodyPiece>> H1ServerConnection::await_body(Started<BodyPiece> reading) {
@@ -53,24 +49,22 @@ Result<BodyPiece> H1ServerConnection::accounted(Result<BodyPiece> piece) {
   return piece;
 }
 
-/// RFC 9110 §10.1.1. Needless once the body has begun to arrive.
-awaitable<Result<void>> H1ServerConnection::send_continue() {
+/// RFC 9110 §10.1.1. Needless once the body has begun to arrive. Never waits: the answer may be
+/// waiting to be written meanwhile, and a stream has room for one who waits. A client that takes
+/// not even this has left its answers unread.
+Result<void> H1ServerConnection::send_continue() {
+  constexpr std::string_view go_on = "HTTP/1.1 100 Continue\r\n\r\n";
   continue_wanted_ = false;
-  if (!reader_.unread().empty()) co_return Result<void>();
-  std::string_view rest = "HTTP/1.1 100 Continue\r\n\r\n";
-  while (!rest.empty()) {
-    const IoResult put = stream_.try_write(rest);
-    if (put.state == IoState::done) {
-      rest.remove_prefix(put.bytes);
-      continue;
-    }
-    if (put.state == IoState::failed || put.state == IoState::end) co_return stream_.error();
-    stream_.deadline(Want::write, worker_.clock.steady() + settings_.write_idle);
-    auto ready = co_await stream_.wait(Want::write);
-    if (!ready) co_return ready.error();
+  if (!reader_.unread().empty()) return Result<void>();
+  if (!writer_.out().empty()) {  // an interim answer is on its way, and takes it along
+    writer_.out().append(go_on);
+    return Result<void>();
   }
-  stream_.deadline(Want::write, Steady::max());
-  co_return Result<void>();
+  const IoResult put = stream_.try_write(go_on);
+  if (put.state == IoState::done && put.bytes == go_on.size()) return Result<void>();
+  if (put.state == IoState::failed) return stream_.error();
+  abort();
+  return Error(Fault::closed, Side::client, "takes no 100 Continue");
 }
 
 bool H1ServerConnection::client_gone() {

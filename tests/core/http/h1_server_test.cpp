@@ -1,5 +1,6 @@
 #include <doctest/doctest.h>
 
+#include "core/base/race.hpp"
 #include "tests/core/http/bench.hpp"
 
 namespace h1_server_test {
@@ -42,6 +43,16 @@ awaitable<void> not_modified(ServerExchange& exchange) {
 }
 awaitable<void> nothing_counted(ServerExchange& exchange) {
   co_await answer(exchange, 404, BodyLength::none(), "");
+}
+awaitable<void> hint(ServerExchange& exchange) {
+  ResponseHead head;
+  head.status = 103;
+  co_await exchange.send_informational(head);
+}
+awaitable<void> hint_and_echo(ServerExchange& exchange) {
+  auto hinting = hint(exchange);
+  auto echoing = echo_body(exchange);
+  co_await both(std::move(hinting), std::move(echoing));
 }
 awaitable<void> break_off(ServerExchange& exchange) {
   ResponseHead head;
@@ -235,6 +246,32 @@ TEST_CASE("100 Continue is sent when the body is wanted, and only then") {
     ServerBench bench(&echo_body);
     const std::string text = bench.talk(head + "abc");
     CHECK(status_of(text) == 200);
+  }
+}
+
+TEST_CASE("100 Continue waits for nothing that an answer may have to wait for") {
+  const std::string head =
+      "POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n";
+  SUBCASE("an interim answer on its way takes it along") {
+    ServerBench bench(&hint_and_echo);
+    bench.client->take(10);
+    bench.start();
+    bench.send(head);
+    CHECK(bench.client->take_written() == "HTTP/1.1 1");
+    bench.client->take(Script::no_limit);
+    bench.settle();
+    CHECK(bench.client->take_written() == "03 Early Hints\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n");
+    bench.send("abc");
+    CHECK(status_of(bench.client->take_written()) == 200);
+  }
+  SUBCASE("a client that takes nothing is let go") {
+    ServerBench bench(&echo_body);
+    bench.client->take(5);
+    bench.start();
+    bench.send(head);
+    CHECK(bench.client->closed());
+    CHECK(bench.over);
+    CHECK(bench.client->written() == "HTTP/");
   }
 }
 
