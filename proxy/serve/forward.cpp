@@ -231,7 +231,7 @@ Failure Journey::describe(const Error& error) const {
   failure.side = error.side();
   failure.progress = client_.head_sent() ? Progress::forwarded : progress_;
   failure.idempotent = is_idempotent(request_.method);
-  failure.replayable = pieces_read_ <= 1;  // the first piece is still where it was
+  failure.replayable = !read_on_;
   failure.connection_reused = reused_;
   failure.nothing_written = nothing_written_;
   failure.retried_stale = retried_stale_;

@@ -9,6 +9,7 @@ using backend::Lease;
 using net::Want;
 
 awaitable<Result<void>> Journey::read_piece() {
+  read_on_ = pieces_read_ > 0;
   auto piece = co_await client_.read_body();
   if (!piece) co_return piece.error();
   ++pieces_read_;

@@ -94,6 +94,7 @@ class Journey {
   ClientWatch* watch_ = nullptr;  // of the attempt under way
   http::BodyPiece piece_;         // of the request, the latest; valid until the next is read
   unsigned pieces_read_ = 0;
+  bool read_on_ = false;  // past the first piece, which may be overwritten since
 };
 
 /// True when octets of a body follow the head.

@@ -148,4 +148,19 @@ TEST_CASE("a server that does not answer in time makes a 504") {
   pair.bench.until([&] { return pair.at_server().ended(); });
 }
 
+TEST_CASE("a body of which more was read since is not sent once more") {
+  Pair pair;
+  pair.ask(get, ok);
+  pair.client->send("PUT /f HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello");
+  RawSocket& server = pair.at_server(0);
+  pair.bench.until([&] { return server.received.find("hello") != std::string::npos; });
+  // Framing alone: no further piece, but the octets take the place of the first one.
+  pair.client->send("\r\n5;" + std::string(20, 'x'));
+  pair.bench.settle();
+  server.reset();
+  CHECK(pair.answer().starts_with("HTTP/1.1 502 "));
+  pair.bench.settle();
+  CHECK(pair.server.connections.size() == 1);
+}
+
 }  // namespace retry_test
