@@ -39,8 +39,9 @@ awaitable<void> Journey::run(Worker& worker, http::ServerExchange& client, Reque
       const auto avoid = what.server_failed ? Avoid::yes : Avoid::no;
       self.backend_->failed(*self.pool_, answered.error(), self.probe_, avoid);
     }
-    self.slot_.release();
-    if (self.tries_again(what)) continue;
+    const bool again = self.tries_again(what);
+    if (!self.dial_same_) self.slot_.release();
+    if (again) continue;
     co_await self.give_up(answered.error(), what);
     co_return;
   }

@@ -163,4 +163,27 @@ TEST_CASE("a body of which more was read since is not sent once more") {
   CHECK(pair.server.connections.size() == 1);
 }
 
+TEST_CASE("a request that goes once more keeps its place among max_requests") {
+  Pair pair;
+  pair.bench.backend.servers[0].max_requests = 1;
+  pair.bench.publish();
+  pair.ask(get, ok);
+  pair.client->send(get);
+  pair.request(0);
+  const auto waiting = pair.bench.connect();
+  waiting->send(get);
+  pair.bench.settle();
+  pair.at_server(0).reset();
+  pair.request(1);
+  pair.bench.settle();
+  CHECK(pair.server.connections.size() == 2);
+  CHECK(pair.at_server(1).received.empty());
+  pair.at_server(1).send(ok);
+  CHECK(pair.answer().starts_with("HTTP/1.1 200 "));
+  pair.request(1);  // whose turn it is now
+  pair.at_server(1).send(ok);
+  pair.bench.until([&] { return whole_message(waiting->received); });
+  CHECK(waiting->received.starts_with("HTTP/1.1 200 "));
+}
+
 }  // namespace retry_test
