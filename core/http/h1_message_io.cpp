@@ -23,17 +23,17 @@ Want wanted(IoState state) { return state == IoState::want_read ? Want::read : W
 void Pace::begin() {
   bytes_ = 0;
   latest_ = Steady::max();
-  window_.reset();
+  waited_ = Steady::duration(0);
 }
 
 bool Pace::before_wait(net::Stream& stream, Want want) {
   if (clock_ == nullptr) return true;
   const Steady now = clock_->steady();
-  if (!window_) window_ = now;
-  if (rate_ > 0 && now - *window_ >= idle_) {
-    const auto seconds = std::chrono::duration<double>(now - *window_).count();
+  waiting_since_ = now;
+  if (rate_ > 0 && waited_ >= idle_) {
+    const auto seconds = std::chrono::duration<double>(waited_).count();
     if (static_cast<double>(bytes_) < static_cast<double>(rate_) * seconds) return false;
-    window_ = now;
+    waited_ = Steady::duration(0);
     bytes_ = 0;
   }
   stream.deadline(want, std::min(now + idle_, latest_));
@@ -204,6 +204,7 @@ awaitable<Result<BodyPiece>> MessageReader::await_body(Want want) {
     }
     auto ready = co_await stream_.wait(want);
     if (!ready) co_return ready.error();
+    pace_.after_wait();
     auto piece = try_body(want);
     if (piece) co_return std::move(*piece);
   }
@@ -233,6 +234,7 @@ awaitable<Result<void>> MessageWriter::await_rest(Rest rest, Want want) {
     }
     auto ready = co_await stream_.wait(want);
     if (!ready) co_return ready.error();
+    pace_.after_wait();
     auto done = go_on(rest, want);
     if (done) co_return std::move(*done);
   }

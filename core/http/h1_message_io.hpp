@@ -15,9 +15,10 @@
 
 namespace gatehouse::http {
 
-/// How slow a peer may be while a message moves. Each wait gets the idle time anew; whole windows
-/// of idle time below the rate end the transfer as well. Without a clock the deadlines are the
-/// caller's and stay untouched.
+/// How slow a peer may be while a message moves. Each wait gets the idle time anew; as much time
+/// spent waiting at less than the rate ends the transfer as well. What passes while nobody waits
+/// for the peer is not held against it. Without a clock the deadlines are the caller's and stay
+/// untouched.
 class Pace {
  public:
   Pace() = default;
@@ -30,6 +31,9 @@ class Pace {
   void moved(std::size_t bytes) { bytes_ += bytes; }
   /// Sets the deadline of the wait that follows. False: the peer was too slow over a window.
   bool before_wait(net::Stream& stream, net::Want want);
+  void after_wait() {
+    if (rate_ > 0) waited_ += clock_->steady() - waiting_since_;
+  }
   /// Takes the deadline away, where one was set.
   void settle(net::Stream& stream, net::Want want);
 
@@ -38,8 +42,10 @@ class Pace {
   Steady::duration idle_{};
   std::uint64_t rate_ = 0;
   Steady latest_ = Steady::max();
-  std::optional<Steady> window_;  // begins with the first wait: most messages need none
-  std::uint64_t bytes_ = 0;       // in this window
+  // In this window, which is over when the idle time was waited.
+  Steady::duration waited_{0};
+  std::uint64_t bytes_ = 0;
+  Steady waiting_since_{};
   bool set_ = false;
 };
 

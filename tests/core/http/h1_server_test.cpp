@@ -54,6 +54,16 @@ awaitable<void> hint_and_echo(ServerExchange& exchange) {
   auto echoing = echo_body(exchange);
   co_await both(std::move(hinting), std::move(echoing));
 }
+awaitable<void> read_slowly(FakeClock& clock, ServerExchange& exchange) {
+  int status = 200;
+  for (bool last = false; !last;) {
+    auto piece = co_await exchange.read_body();
+    if (!piece) status = 408;
+    last = !piece || piece->last;
+    co_await clock.sleep_until(clock.steady() + 100s);
+  }
+  co_await answer(exchange, status, BodyLength::none(), "");
+}
 awaitable<void> break_off(ServerExchange& exchange) {
   ResponseHead head;
   head.status = 200;
@@ -437,6 +447,23 @@ TEST_CASE("a body slower than min_rate is cut after a whole window") {
     bench.advance(10s);
   }
   CHECK(status_of(bench.client->written()) == 408);
+}
+
+TEST_CASE("a body whose reader pauses is not slower for it") {
+  H1ServerSettings settings;
+  settings.min_rate = 100;
+  FakeClock* clock = nullptr;
+  const auto road = [&clock](ServerExchange& exchange) { return read_slowly(*clock, exchange); };
+  ServerBench bench(road, settings);
+  clock = &bench.clock;
+  bench.start();
+  bench.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10000\r\n\r\n");
+  for (int i = 0; i < 10; ++i) {  // 1000 octets a second, 10 a second with the pauses
+    bench.advance(1s);
+    bench.send(std::string(1000, 'x'));
+    bench.advance(100s);
+  }
+  CHECK(status_of(bench.client->written()) == 200);
 }
 
 TEST_CASE("no block is held between requests, and all come back in the end") {
