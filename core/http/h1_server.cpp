@@ -1,6 +1,7 @@
 #include "core/http/h1_server.hpp"
 
 #include <algorithm>
+#include <boost/asio/post.hpp>
 
 #include "core/http/reason.hpp"
 
@@ -13,6 +14,7 @@ using net::Want;
 using namespace std::chrono_literals;
 
 constexpr auto discard_time = 3s;
+constexpr std::uint64_t most_in_a_row = 64;  // then others on the worker have their turn
 
 }  // namespace
 
@@ -40,6 +42,8 @@ awaitable<Result<ServerExchange*>> H1ServerConnection::next() {
   }
   state_ = State::idle;
   head_.fields.clear();
+  const bool at_hand = !reader_.unread().empty() || stream_.pending();
+  if (at_hand && ++at_hand_ % most_in_a_row == 0) co_await asio::post(asio::use_awaitable);
   if (reader_.unread().empty()) {
     expect_request();
     while (!stream_.pending()) {

@@ -128,6 +128,7 @@ class H1ServerConnection final : public ServerConnection, private ServerExchange
   Refusal refusal_;
   std::string preface_;
   std::uint64_t requests_ = 0;
+  std::uint64_t at_hand_ = 0;  // of them, there already when they were looked for
   Steady idle_until_;          // max: not idle yet
   std::uint64_t body_limit_ = 0;
   bool keep_alive_ = true;

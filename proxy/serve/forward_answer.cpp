@@ -1,7 +1,10 @@
 // A server's answer on its way to the client: interim heads, the final one, the body, or a switch
 // of protocols.
 
+#include <boost/asio/post.hpp>
+
 #include "core/base/bytes.hpp"
+#include "core/base/fair_share.hpp"
 #include "core/http/header_rules.hpp"
 #include "proxy/serve/backend/sticky.hpp"
 #include "proxy/serve/detail/client_watch.hpp"
@@ -62,6 +65,7 @@ awaitable<Result<void>> Journey::relay_answer(Lease& lease) {
   if (!*sent || bodiless) co_return *sent;
   // Reads the next piece only after the client took the last; what may have to wait for the server
   // is not held back from the client.
+  FairShare share;
   for (;;) {
     if (!server.body_at_hand()) {
       auto flushed = client_.start_flush();
@@ -80,6 +84,7 @@ awaitable<Result<void>> Journey::relay_answer(Lease& lease) {
     auto passed = client_.start_body(piece.bytes, piece.last ? http::End::last : http::End::more);
     if (!passed.done()) co_await passed.finish();
     if (!*passed || piece.last) co_return *passed;
+    if (share.used_up(piece.bytes.size())) co_await asio::post(asio::use_awaitable);
   }
 }
 

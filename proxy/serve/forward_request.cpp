@@ -1,5 +1,8 @@
 // A request on its way to a server: head and body, as the server takes them.
 
+#include <boost/asio/post.hpp>
+
+#include "core/base/fair_share.hpp"
 #include "proxy/serve/detail/journey.hpp"
 #include "proxy/serve/detail/pass_piece.hpp"
 
@@ -30,6 +33,7 @@ awaitable<Result<void>> Journey::send_request(Lease& lease) {
   auto sent = co_await send_head(lease, worker_.clock.steady()).whole();
   if (!sent || !has_body(request_)) co_return sent;
   bool have_piece = pieces_read_ == 1;
+  FairShare share;
   for (;;) {
     if (!have_piece) {
       if (!client_.body_at_hand()) {
@@ -43,6 +47,7 @@ awaitable<Result<void>> Journey::send_request(Lease& lease) {
     lease.exchange().deadline(Want::write, worker_.clock.steady() + write_idle);
     auto passed = co_await pass_piece(server, piece_);
     if (!passed || piece_.last) co_return passed;
+    if (share.used_up(piece_.bytes.size())) co_await asio::post(asio::use_awaitable);
   }
 }
 

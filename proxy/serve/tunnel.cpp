@@ -1,6 +1,9 @@
 #include "proxy/serve/tunnel.hpp"
 
+#include <boost/asio/post.hpp>
+
 #include "core/base/bytes.hpp"
+#include "core/base/fair_share.hpp"
 #include "core/base/race.hpp"
 #include "core/tls/digest.hpp"
 
@@ -45,6 +48,7 @@ awaitable<Result<void>> write(Tunnel& tunnel, net::Stream& to, std::string_view 
 /// Waits without a buffer, then moves what is there.
 awaitable<Result<void>> copy(Tunnel& tunnel, net::Stream& from, net::Stream& to,
                              std::uint64_t& count) {
+  FairShare share;
   for (;;) {
     net::BufferPool::Block block = tunnel.buffers.take();
     const net::IoResult got = from.try_read(block.bytes());
@@ -56,6 +60,8 @@ awaitable<Result<void>> copy(Tunnel& tunnel, net::Stream& from, net::Stream& to,
       if (!written) co_return written.error();
       count += got.bytes;
       tunnel.moved();
+      block.release();
+      if (share.used_up(got.bytes)) co_await asio::post(asio::use_awaitable);
       continue;
     }
     block.release();

@@ -2,6 +2,7 @@
 
 #include "core/base/race.hpp"
 #include "tests/core/http/bench.hpp"
+#include "tests/support/onlooker.hpp"
 
 namespace h1_server_test {
 
@@ -85,6 +86,16 @@ TEST_CASE("pipelined requests are answered in order on one connection") {
   CHECK(text.ends_with("\r\n\r\nDELETE /three"));
   CHECK(bench.ended.fault() == Fault::none);
   CHECK(bench.over);
+}
+
+TEST_CASE("a client with many requests at hand lets others have their turn") {
+  ServerBench bench(&echo_target);
+  const Onlooker onlooker(bench.io, [&] { return static_cast<std::size_t>(bench.exchanges); });
+  std::string all;
+  for (int i = 0; i < 300; ++i) all += get;
+  bench.talk(all);
+  CHECK(bench.exchanges == 300);
+  CHECK(onlooker.longest() <= 64);
 }
 
 TEST_CASE("a small answer leaves in one write") {

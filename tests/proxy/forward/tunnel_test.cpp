@@ -1,6 +1,10 @@
 #include "proxy/serve/tunnel.hpp"
 
+#include <boost/asio/detached.hpp>
+
 #include "tests/proxy/forward/pair.hpp"
+#include "tests/support/onlooker.hpp"
+#include "tests/support/scripted_stream.hpp"
 
 namespace tunnel_test {
 
@@ -197,6 +201,30 @@ TEST_CASE("a tunnel reads one side no faster than the other takes it") {
   CHECK(chat.at_server().sent() < whole / 2);
   chat.client->read_again();
   chat.bench.until([&] { return chat.client->received.size() == whole; });
+}
+
+TEST_CASE("a tunnel whose sides are fast lets others have their turn") {
+  asio::io_context io;
+  FakeClock clock;
+  net::BufferPool buffers(32 * 1024);
+  const auto client = std::make_shared<Script>();
+  const auto server = std::make_shared<Script>();
+  ScriptedStream to_client(client, clock);
+  ScriptedStream to_server(server, clock, Side::server);
+  constexpr std::size_t whole = 8 * 1024 * 1024;
+  const std::string piece(64 * 1024, 'x');
+  for (std::size_t sent = 0; sent < whole; sent += piece.size()) server->send(piece);
+  client->end();
+  server->end();
+  TunnelEnd client_end{to_client, {}};
+  TunnelEnd server_end{to_server, {}};
+  auto tunnel =
+      run_tunnel(clock, buffers, std::move(client_end), std::move(server_end), TunnelLimits());
+  asio::co_spawn(io, std::move(tunnel), asio::detached);
+  const Onlooker onlooker(io, [&] { return client->written().size(); });
+  io.poll();
+  CHECK(client->written().size() == whole);
+  CHECK(onlooker.longest() < whole / 4);
 }
 
 }  // namespace tunnel_test

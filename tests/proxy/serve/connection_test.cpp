@@ -8,6 +8,7 @@
 #include "proxy/serve/access_ring.hpp"
 #include "tests/proxy/serve/bench.hpp"
 #include "tests/support/access_lines.hpp"
+#include "tests/support/onlooker.hpp"
 
 namespace connection_test {
 
@@ -15,6 +16,7 @@ using namespace gatehouse;
 using namespace gatehouse::serve::test;
 using namespace std::chrono_literals;
 using config::TlsMode;
+using gatehouse::test::Onlooker;
 using nlohmann::json;
 
 namespace {
@@ -404,6 +406,44 @@ TEST_CASE("a request id is our own unless a trusted proxy gave one") {
   CHECK_FALSE(holds(bench.ask(bench.connect("plain", "192.0.2.7"), request), "given-42"));
   CHECK(
       holds(bench.ask(bench.connect("plain", "10.0.0.1"), request), "X-Request-Id: given-42\r\n"));
+}
+
+TEST_CASE("a large body lets others have their turn, whichever way it goes") {
+  config::Route app;
+  app.backend = "app";
+  auto config = config_with({site_for({"a.example"}, TlsMode::off, {app})});
+  config::Backend backend;
+  backend.name = "app";
+  config::BackendServer at;
+  at.host = "192.0.2.80";
+  at.port = 8080;
+  at.text = "192.0.2.80:8080";
+  backend.servers = {at};
+  config.backends.push_back(backend);
+  Bench bench(std::move(config));
+  constexpr std::size_t whole = 8 * 1024 * 1024;
+  const std::string piece(64 * 1024, 'x');
+  const std::string length = "Content-Length: " + std::to_string(whole) + "\r\n\r\n";
+  const auto server = bench.dialer.lead();
+  const auto client = bench.connect();
+  Script* from = nullptr;
+  Script* to = nullptr;
+  SUBCASE("an answer") {
+    client->send(get_a);
+    server->send("HTTP/1.1 200 OK\r\n" + length);
+    from = server.get();
+    to = client.get();
+  }
+  SUBCASE("a request") {
+    client->send("PUT / HTTP/1.1\r\nHost: a.example\r\n" + length);
+    from = client.get();
+    to = server.get();
+  }
+  for (std::size_t sent = 0; sent < whole; sent += piece.size()) from->send(piece);
+  const Onlooker onlooker(bench.worker->io, [&] { return to->written().size(); });
+  bench.settle();
+  CHECK(to->written().size() > whole);
+  CHECK(onlooker.longest() < whole / 4);
 }
 
 }  // namespace connection_test
