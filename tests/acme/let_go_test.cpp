@@ -57,6 +57,30 @@ struct Bench : KeeperBench {
     site.key = folder / "key.pem";
     return site;
   }
+  /// In the place of what was issued, as by another process.
+  void store_another(const std::string& host) {
+    StoredCertificate other;
+    other.meta.not_before = clock.wall() - 1h;
+    other.meta.not_after = clock.wall() + 80 * day;
+    const auto pair = test::make_pair_for({host}, other.meta.not_before, other.meta.not_after);
+    other.chain_pem = pair.chain_pem;
+    other.key_pem = pair.key_pem;
+    REQUIRE(store->save_certificate({"main-ca", host, "p256"}, other).has_value());
+  }
+  /// Nine names are due, eight are at work for as long as the issuer holds them; returns the ninth.
+  std::string last_of_nine_renewals() {
+    std::vector<Wanted> all;
+    for (int i = 0; i < 9; ++i) all.push_back(wanted("h" + std::to_string(i) + ".example"));
+    reconcile(all);
+    issuer->requests.clear();
+    issuer->hold = true;
+    advance(65 * day);
+    std::set<std::string> waiting;
+    for (const Wanted& each : all) waiting.insert(each.host);
+    for (const IssueRequest& request : issuer->requests) waiting.erase(request.host);
+    REQUIRE(waiting.size() == 1);
+    return *waiting.begin();
+  }
   std::string error;
 };
 
@@ -153,14 +177,7 @@ TEST_CASE("what stands in storage in its place is served in its place") {
   bench.reconcile({bench.wanted("a.example")});
   const auto first = bench.served("a.example");
   bench.let_go("a.example");
-  const auto pair =
-      test::make_pair_for({"a.example"}, bench.clock.wall() - day, bench.clock.wall() + 60 * day);
-  StoredCertificate other;
-  other.chain_pem = pair.chain_pem;
-  other.key_pem = pair.key_pem;
-  other.meta.not_before = bench.clock.wall() - day;
-  other.meta.not_after = bench.clock.wall() + 60 * day;
-  REQUIRE(bench.store->save_certificate({"main-ca", "a.example", "p256"}, other).has_value());
+  bench.store_another("a.example");
   const auto next = bench.shake("a.example");
   CHECK(next.size() == 1);
   CHECK(next != first);
@@ -169,28 +186,10 @@ TEST_CASE("what stands in storage in its place is served in its place") {
 
 TEST_CASE("what another process has renewed is served, though our own renewal waits for its turn") {
   Bench bench;
-  std::vector<Wanted> all;
-  for (int i = 0; i < 9; ++i) all.push_back(bench.wanted("h" + std::to_string(i) + ".example"));
-  bench.reconcile(all);
-  bench.issuer->hold = true;
-  bench.advance(65 * day);
-  REQUIRE(bench.issuer->running == 8);
-  std::set<std::string> running;
-  for (const IssueRequest& request : bench.issuer->requests) running.insert(request.host);
-  bench.issuer->requests.erase(bench.issuer->requests.begin(), bench.issuer->requests.begin() + 9);
-  for (const IssueRequest& request : bench.issuer->requests) running.erase(request.host);
-  REQUIRE(running.size() == 1);
-  const std::string last = *running.begin();
+  const std::string last = bench.last_of_nine_renewals();
   const auto first = bench.served(last);
   bench.let_go(last);
-  const auto pair =
-      test::make_pair_for({last}, bench.clock.wall() - 1h, bench.clock.wall() + 80 * day);
-  StoredCertificate other;
-  other.chain_pem = pair.chain_pem;
-  other.key_pem = pair.key_pem;
-  other.meta.not_before = bench.clock.wall() - 1h;
-  other.meta.not_after = bench.clock.wall() + 80 * day;
-  REQUIRE(bench.store->save_certificate({"main-ca", last, "p256"}, other).has_value());
+  bench.store_another(last);
   const auto next = bench.shake(last);
   CHECK(next.size() == 1);
   CHECK(next != first);
@@ -198,17 +197,7 @@ TEST_CASE("what another process has renewed is served, though our own renewal wa
 
 TEST_CASE("where storage has lost it, its order is not waited for behind others' renewals") {
   Bench bench;
-  std::vector<Wanted> all;
-  for (int i = 0; i < 9; ++i) all.push_back(bench.wanted("h" + std::to_string(i) + ".example"));
-  bench.reconcile(all);
-  bench.issuer->hold = true;
-  bench.advance(65 * day);
-  std::set<std::string> waiting;
-  for (const Wanted& each : all) waiting.insert(each.host);
-  for (std::size_t i = 9; i < bench.issuer->requests.size(); ++i)
-    waiting.erase(bench.issuer->requests[i].host);
-  REQUIRE(waiting.size() == 1);
-  const std::string last = *waiting.begin();
+  const std::string last = bench.last_of_nine_renewals();
   bench.let_go(last);
   REQUIRE(bench.store->remove_certificate({"main-ca", last, "p256"}).has_value());
   const auto answer = bench.ask_for(last);
