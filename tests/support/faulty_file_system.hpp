@@ -22,7 +22,8 @@ class FaultyFileSystem final : public acme::FileSystem {
   }
   void heal() { failing_ = -1; }
   bool failed() const { return failed_; }
-  bool unreadable = false;  // nothing can be read for the time being
+  bool unreadable = false;        // nothing can be read for the time being
+  std::function<void()> on_read;  // meanwhile, on the thread that reads
 
   Result<void> create(const std::string& path, std::string_view octets) override {
     if (fails()) {
@@ -36,6 +37,7 @@ class FaultyFileSystem final : public acme::FileSystem {
     return real_.append(path, octets);
   }
   Result<std::string> read(const std::string& path) override {
+    if (on_read) on_read();
     if (unreadable) return Error(Fault::io, Side::self, path + ": too many open files");
     return real_.read(path);
   }
