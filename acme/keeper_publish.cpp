@@ -40,12 +40,13 @@ bool Keeper::Entry::has_valid_certificate(Wall now) const {
   });
 }
 
-tls::CertificateHandle Keeper::Entry::assemble(Wall now) const {
+tls::CertificateHandle Keeper::Entry::assemble(Wall now, Missing missing) const {
   std::vector<tls::CertificatePointer> valid;
   std::vector<tls::CertificatePointer> all;
   for (const Slot& slot : slots) {
     if (!slot.known) continue;
     tls::CertificatePointer certificate = slot.certificate();
+    if (certificate == nullptr && missing == Missing::left_out) continue;
     if (certificate == nullptr) return nullptr;
     if (certificate->not_after() > now) valid.push_back(certificate);
     all.push_back(std::move(certificate));
@@ -79,6 +80,7 @@ awaitable<void> Keeper::hand_out(EntryPointer entry, tls::CertificateHandle cert
 
 /// Null: there is none, or it is being brought back.
 tls::CertificateHandle Keeper::at_hand(const EntryPointer& entry) {
+  if (entry->kind == Entry::Kind::retired) return nullptr;
   if (auto here = servable(*entry)) return here;
   const Wall now = parts_.clock.wall();
   if (!serves(*entry) && !entry->has_valid_certificate(now)) return nullptr;
@@ -172,7 +174,18 @@ awaitable<void> Keeper::read_again(EntryPointer entry) {
   if (trouble) {  // perhaps not for long: whoever comes next asks again
     log::error("stored certificate could not be read",
                {{"name", entry->host}, {"why", trouble->detail()}});
-    ring(*entry, *trouble);
+    // Of several certificates, those that could be read are better than none.
+    const Wall now = parts_.clock.wall();
+    auto others = entry->assemble(now, Entry::Missing::left_out);
+    if (!entry->busy())
+      for (Slot& slot : entry->slots) slot.let_go();
+    const bool gone = entry->kind == Entry::Kind::retired || mode_ == Mode::stopping;
+    if (others == nullptr || others->not_after <= now || gone) {
+      ring(*entry, *trouble);
+      co_return;
+    }
+    auto handing = hand_out(entry, std::move(others), Need::now);
+    co_await std::move(handing);
     co_return;
   }
   auto publishing = publish(entry);

@@ -107,9 +107,10 @@ struct Keeper::Entry {
   std::list<std::string>::iterator lazy_place;  // Kind::lazy
 
   bool busy() const { return phase != Phase::resting; }
-  /// What its certificates are, those that are valid if any is. Null where one of them is not in
-  /// memory, or there is none.
-  tls::CertificateHandle assemble(Wall now) const;
+  enum class Missing : std::uint8_t { waited_for, left_out };
+  /// What its certificates are, those that are valid if any is. Null where there is none, or one
+  /// that is waited for is not in memory.
+  tls::CertificateHandle assemble(Wall now, Missing missing = Missing::waited_for) const;
   bool has_certificate() const;
   bool has_valid_certificate(Wall now) const;
 };

@@ -226,6 +226,21 @@ TEST_CASE("storage that cannot be read for the time being is asked again by whoe
   CHECK(bench.issuer->requests.size() == 1);
 }
 
+TEST_CASE("of two certificates one that cannot be read leaves the other") {
+  Bench bench;
+  Wanted both = bench.wanted("a.example");
+  both.acme.own().key_type = {"p256", "rsa2048"};
+  bench.reconcile({both});
+  const auto first = bench.served("a.example");
+  bench.let_go("a.example");
+  const std::string key = bench.data_dir + "/certificates/main-ca/a.example/rsa2048/key.pem";
+  std::filesystem::permissions(key, std::filesystem::perms(0644));
+  CHECK(bench.shake("a.example") == std::vector<std::string>{first.front()});
+  bench.let_go("a.example");  // nothing keeps it but who has it
+  std::filesystem::permissions(key, std::filesystem::perms(0600));
+  CHECK(bench.shake("a.example") == first);
+}
+
 TEST_CASE("names with a certificate are served while as many as may wait for new ones") {
   Bench bench;
   bench.on_demand.max_waiting = 2;
