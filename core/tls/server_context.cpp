@@ -6,6 +6,7 @@
 #include "core/base/bytes.hpp"
 #include "core/tls/detail/key_schedule.hpp"
 #include "core/tls/detail/policy.hpp"
+#include "core/tls/detail/wiped_memory.hpp"
 #include "core/tls/digest.hpp"
 #include "core/tls/handles.hpp"
 
@@ -56,6 +57,8 @@ int on_ticket(SSL* ssl, unsigned char* name, unsigned char* iv, EVP_CIPHER_CTX* 
   try {
     const HandshakeHooks* hooks = hooks_of(ssl);
     const PolicyTickets* tickets = hooks != nullptr ? hooks->tickets() : nullptr;
+    // OpenSSL has, or gets, the session's secret in the clear.
+    detail::WipedMemory::ask();
     if (tickets == nullptr) return 0;
     return encrypt != 0 ? tickets->seal(name, iv, cipher, mac)
                         : tickets->open(name, iv, cipher, mac);
@@ -67,6 +70,7 @@ int on_ticket(SSL* ssl, unsigned char* name, unsigned char* iv, EVP_CIPHER_CTX* 
 /// A ticket was opened, or could not be.
 SSL_TICKET_RETURN on_session(SSL* ssl, SSL_SESSION* session, const unsigned char*, std::size_t,
                              SSL_TICKET_STATUS status, void*) noexcept {
+  detail::WipedMemory::enough();
   const HandshakeHooks* hooks = hooks_of(ssl);
   const bool good = status == SSL_TICKET_SUCCESS || status == SSL_TICKET_SUCCESS_RENEW;
   if (!good || hooks == nullptr || !hooks->resumes(session)) return SSL_TICKET_RETURN_IGNORE_RENEW;

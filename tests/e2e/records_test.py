@@ -2,8 +2,8 @@
 Java; large bodies both ways, new keys in the middle, resumed sessions. A program that is not installed is left out
 (in Debian: openssl, curl, gnutls-bin, libnss3-tools, caddy, a JDK). Browsers have a test of their own."""
 import hashlib
-import select
 
+from dialogue import Dialogue
 from harness import *
 
 LARGE = 48 * 1024 * 1024
@@ -86,23 +86,11 @@ files = {{ root = "{self.scene.path('root')}" }}
 
     def talk(self, argv, *lines):
         """Types each line into a program that speaks TLS, and waits until its output has as many of a text as told."""
-        with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as child:
-            self.scene.callback(Scene._end, child)
-            os.set_blocking(child.stdout.fileno(), False)
-            out = ""
-            for line, text, times in lines:
-                # Line by line, as a person would: these programs look for commands where what they read begins.
-                child.stdin.write(line.encode())
-                child.stdin.flush()
-                deadline = time.monotonic() + 30 * PATIENCE
-                while out.count(text) < times:
-                    if time.monotonic() > deadline or child.poll() is not None:
-                        self.fail(f"{argv[0]} did not say '{text}' {times} times:\n{out}")
-                    select.select([child.stdout], [], [], 0.2)
-                    out += (child.stdout.read() or b"").decode(errors="replace")
-            child.stdin.close()
-            child.kill()
-            return out
+        dialogue = Dialogue(self.scene, argv)
+        for line, text, times in lines:
+            dialogue.say(line, text, times)
+        dialogue.end()
+        return dialogue.out
 
     @needs("openssl")
     def test_openssl_talks_in_every_suite(self):

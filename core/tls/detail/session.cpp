@@ -2,6 +2,7 @@
 
 #include <new>
 
+#include "core/tls/detail/wiped_memory.hpp"
 #include "core/tls/handles.hpp"
 
 namespace gatehouse::tls::detail {
@@ -9,7 +10,10 @@ namespace gatehouse::tls::detail {
 using net::IoState;
 using net::Want;
 
-void FreeSsl::operator()(ssl_st* ssl) const { SSL_free(ssl); }
+void FreeSsl::operator()(ssl_st* ssl) const {
+  const WipedMemory wiped;
+  SSL_free(ssl);
+}
 
 Session::Session(ssl_ctx_st* context, std::unique_ptr<net::Stream> under)
     : wire_(std::make_unique<Wire>(std::move(under))), ssl_(SSL_new(context)) {
@@ -17,6 +21,7 @@ Session::Session(ssl_ctx_st* context, std::unique_ptr<net::Stream> under)
 }
 
 Session::Next Session::shake() {
+  const WipedMemory wiped(WipedMemory::From::asked);  // where a ticket is made or read
   ERR_clear_error();
   const int result = SSL_do_handshake(ssl_.get());
   if (result == 1) return Next::done;

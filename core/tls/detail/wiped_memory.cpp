@@ -1,0 +1,54 @@
+#include "core/tls/detail/wiped_memory.hpp"
+
+#include <malloc.h>
+#include <openssl/crypto.h>
+
+#include <cstdlib>
+#include <cstring>
+
+namespace gatehouse::tls::detail {
+namespace {
+
+// What is larger are buffers of whole records and messages.
+constexpr std::size_t most_with_secrets = 16'000;
+
+enum class Freed : unsigned char { left, may_be_wiped, wiped };
+thread_local Freed freed = Freed::left;
+
+// What OpenSSL's own do, but for the wiping: of nothing they give nothing.
+
+void* take(std::size_t size, const char*, int) { return size == 0 ? nullptr : std::malloc(size); }
+
+void give_back(void* memory, const char*, int) {
+  if (freed == Freed::wiped && memory != nullptr) {
+    const std::size_t size = malloc_usable_size(memory);
+    if (size <= most_with_secrets) explicit_bzero(memory, size);
+  }
+  std::free(memory);
+}
+
+void* resize(void* memory, std::size_t size, const char* file, int line) {
+  if (size > 0) return std::realloc(memory, size);
+  give_back(memory, file, line);
+  return nullptr;
+}
+
+/// OpenSSL takes them only before it has asked for memory once, and so before main().
+[[maybe_unused]] const int taken = CRYPTO_set_mem_functions(take, resize, give_back);
+
+}  // namespace
+
+WipedMemory::WipedMemory(From from) {
+  freed = from == From::now ? Freed::wiped : Freed::may_be_wiped;
+}
+WipedMemory::~WipedMemory() { freed = Freed::left; }
+
+void WipedMemory::ask() {
+  if (freed == Freed::may_be_wiped) freed = Freed::wiped;
+}
+
+void WipedMemory::enough() {
+  if (freed == Freed::wiped) freed = Freed::may_be_wiped;
+}
+
+}  // namespace gatehouse::tls::detail
