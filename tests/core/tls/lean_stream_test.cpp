@@ -255,6 +255,56 @@ TEST_CASE("tickets leave before the SSL does, and resume") {
   }
 }
 
+TEST_CASE("early data is neither offered nor heard, and the handshake goes on without it") {
+  for (const bool lean : {false, true}) {
+    CAPTURE(lean);
+    PolicySettings settings = lean_settings();
+    settings.lean_records = lean;
+    Visit first(settings);
+    first.shake();
+    const Ticket ticket = first.ticket();
+    CHECK(SSL_SESSION_get_max_early_data(ticket.get()) == 0);
+    for (const std::size_t size : {1U, 1'000U, 16'000U}) {
+      CAPTURE(size);
+      // RFC 8446 §4.2.10: a client that sends some all the same. All of it has to be passed over.
+      const Ticket forged(SSL_SESSION_dup(ticket.get()), SSL_SESSION_free);
+      REQUIRE(SSL_SESSION_set_max_early_data(forged.get(), 16'384) == 1);
+      Visit bold(settings);
+      SSL_set_session(bold.client.ssl.get(), forged.get());
+      std::size_t put = 0;
+      const std::string early(size, 'e');
+      REQUIRE(SSL_write_early_data(bold.client.ssl.get(), early.data(), early.size(), &put) == 1);
+      CHECK(put == size);
+      bold.client.exchange(bold.server);
+      bold.shake_and_say("words in their time");
+      CHECK(SSL_get_early_data_status(bold.client.ssl.get()) == SSL_EARLY_DATA_REJECTED);
+      CHECK(bold.server.shake->facts().resumed);
+      CHECK(bold.lean() == lean);
+      CHECK(bold.heard() == "words in their time");
+      bold.talk();
+    }
+  }
+}
+
+TEST_CASE("early data without end ends the handshake") {
+  Visit first;
+  first.shake();
+  const Ticket ticket = first.ticket();
+  const Ticket forged(SSL_SESSION_dup(ticket.get()), SSL_SESSION_free);
+  REQUIRE(SSL_SESSION_set_max_early_data(forged.get(), 1'000'000) == 1);
+  Visit bold;
+  SSL_set_session(bold.client.ssl.get(), forged.get());
+  const std::string early(16'000, 'e');
+  for (int i = 0; i < 10; ++i) {
+    std::size_t put = 0;
+    REQUIRE(SSL_write_early_data(bold.client.ssl.get(), early.data(), early.size(), &put) == 1);
+  }
+  bold.client.shake(bold.server);  // for the client all is done before the server is at its end
+  REQUIRE(bold.server.step);
+  CHECK_FALSE(*bold.server.step);
+  CHECK(bold.server.step->error().fault() == Fault::bad_message);
+}
+
 TEST_CASE("a client's certificate is known after its SSL is gone, and by its tickets") {
   const ClientCa ca("Clients");
   Wish wish;

@@ -5,6 +5,8 @@
 
 #include <openssl/evp.h>
 
+#include <limits>
+
 #include "core/base/bytes.hpp"
 #include "core/tls/detail/traffic_secrets.hpp"
 #include "tests/core/tls/bench.hpp"
@@ -206,6 +208,15 @@ std::string repeat(int count, const std::function<std::string()>& make) {
   return out;
 }
 
+/// Each under the key that the one before it has brought.
+std::string updates(Forger& forger, int count) {
+  return repeat(count, [&] {
+    const std::string update = forger.handshake(key_update(0));
+    forger.update();
+    return update;
+  });
+}
+
 const std::vector<Row>& rows() {
   constexpr auto unexpected = Alert::unexpected_message;
   constexpr auto overflow = Alert::record_overflow;
@@ -376,6 +387,15 @@ const std::vector<Row>& rows() {
       {"a KeyUpdate as long as can be",
        [](Forger& f) { return f.handshake(std::string("\x18\xff\xff\xff\0\0", 6)); },
        failed(Alert::decode_error), failed(Alert::illegal_parameter)},
+      {"as many KeyUpdates as may be", [](Forger& f) { return updates(f, 64); }, fine},
+      // OpenSSL has no such bound: its connection ends without its knowledge.
+      {"one KeyUpdate more", [](Forger& f) { return updates(f, 65); }, failed(unexpected),
+       failed_silently},
+      {"as many again behind data",
+       [](Forger& f) {
+         return in_turn({updates(f, 64), f.data("words"), updates(f, 64)});
+       },
+       all_well(5)},
       {"two KeyUpdates in a record",
        [](Forger& f) { return f.handshake(key_update(0) + key_update(0)); }, failed(unexpected)},
       {"something behind a KeyUpdate",
@@ -450,6 +470,36 @@ TEST_CASE("a client that asks for a new key of ours gets one answer to many ques
   CHECK(live.said() == "data");
   live.stream->shutdown_write();
   CHECK(live.said() == "warning 0");
+}
+
+TEST_CASE("at the end of all sequence numbers a new key is taken, and a last alert has one left") {
+  constexpr auto last = std::numeric_limits<std::uint64_t>::max();
+  const std::vector<unsigned char> secret(32, 's');
+  const std::span<const unsigned char> ours(secret);
+  RecordLimits limits;
+  limits.sealed_by_key = last;  // no other reason for a new key
+  constexpr auto suite = Suite::aes_128_gcm_sha256;
+  std::string out(detail::RecordLayer::most_sent(5), '\0');
+  const auto sent = [&](detail::RecordLayer& layer) { return layer.send("words", out.data()); };
+  {
+    detail::RecordLayer layer(suite, ours, ours, last - 3, limits);
+    RecordKey listener(suite, ours, last - 3);
+    char inside[100];
+    unsigned char type = 0;
+    REQUIRE(sent(layer) == detail::sealed_octets(5));
+    CHECK(listener.open(std::string_view(out).substr(0, detail::sealed_octets(5)), inside, type));
+    // The next number is for the KeyUpdate, and the first of the new key for the data.
+    REQUIRE(sent(layer) == detail::RecordLayer::most_sent(5));
+    const std::string_view both = out;
+    CHECK(listener.open(both.substr(0, detail::sealed_octets(5)), inside, type));
+    CHECK(type == 22);
+    listener.update();
+    CHECK(listener.open(both.substr(detail::sealed_octets(5)), inside, type));
+    CHECK(std::string_view(inside, 5) == "words");
+    REQUIRE(sent(layer) == detail::sealed_octets(5));
+  }
+  detail::RecordLayer layer(suite, ours, ours, last - 2, limits);
+  CHECK(layer.send_alert(Alert::close_notify, out.data()));
 }
 
 TEST_CASE("after the client's close_notify the other direction goes on") {
