@@ -18,7 +18,7 @@ bool taken(SSL_CTX* context, const std::string& list) {
   return good;
 }
 
-std::string quoted(std::string_view text) { return "'" + std::string(text.substr(0, 80)) + "'"; }
+std::string in_quotes(std::string_view text) { return "'" + std::string(text.substr(0, 80)) + "'"; }
 
 }  // namespace
 
@@ -33,16 +33,16 @@ std::string wrong_in_cipher_list(const std::string& list) {
     // What is taken out or moved need not be there; "@STRENGTH" is no name.
     if (name.empty() || name.find_first_of("!-+@") == 0) continue;
     if (name.starts_with("TLS_")) {
-      return "is the list for TLS 1.2, and " + quoted(name) +
+      return "is the list for TLS 1.2, and " + in_quotes(name) +
              " is a suite of TLS 1.3, which are fixed: leave it out";
     }
     if (!taken(context.get(), name)) {
-      return "names " + quoted(name) +
+      return "names " + in_quotes(name) +
              ", which OpenSSL does not know: names are like ECDHE-RSA-AES128-GCM-SHA256 "
              "('openssl ciphers' lists them)";
     }
   }
-  if (!taken(context.get(), list)) return "leaves no cipher: " + quoted(list);
+  if (!taken(context.get(), list)) return "leaves no cipher: " + in_quotes(list);
   return {};
 }
 
