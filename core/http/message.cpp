@@ -18,19 +18,9 @@ std::string_view version_text(Version version) {
   return {};
 }
 
-Fields::Slab& Fields::slab_for(std::size_t bytes) {
-  if (slabs_.empty() || !slabs_.back().takes(bytes)) {
-    slabs_.emplace_back(std::max(slab_bytes, bytes));
-  }
-  return slabs_.back();
-}
-
-std::string_view Fields::keep(std::string_view bytes) { return slab_for(bytes.size()).put(bytes); }
-
 void Fields::add_copy(const Field& line) {
-  Slab& slab = slab_for(line.name.size() + line.value.size());
-  const std::string_view name = slab.put(line.name);
-  add({name, slab.put(line.value), line.which});
+  const std::string_view name = keep(line.name);
+  add({name, keep(line.value), line.which});
 }
 
 std::optional<std::string_view> Fields::find(std::string_view name) const {
@@ -68,7 +58,7 @@ void Fields::grow() { lines_.reserve(std::max(usual_lines, lines_.capacity() * 2
 void Fields::clear() {
   seen_ = {};
   lines_ = Lines();  // `= {}` would keep the memory
-  slabs_ = Slabs();
+  kept_.clear();
 }
 
 }  // namespace gatehouse::http

@@ -1,14 +1,12 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
-#include "core/base/copy_short.hpp"
+#include "core/base/kept_octets.hpp"
 #include "core/base/recycling.hpp"
 #include "core/http/field_name.hpp"
 
@@ -53,7 +51,7 @@ class Fields {
     add_copy({name, value, field_name(name)});
   }
   /// Copies bytes into the message's own store; valid until clear().
-  std::string_view keep(std::string_view bytes);
+  std::string_view keep(std::string_view bytes) { return kept_.keep(bytes); }
   /// The first value of that name, if any.
   std::optional<std::string_view> find(std::string_view name) const;
   std::optional<std::string_view> find(FieldName which) const;
@@ -90,38 +88,11 @@ class Fields {
 
  private:
   static constexpr std::size_t usual_lines = 16;
-  static constexpr std::size_t slab_bytes = 1024;
-  /// Octets that stay where they are until all go.
-  class Slab {
-   public:
-    explicit Slab(std::size_t capacity)
-        : octets_(static_cast<char*>(take_recycled(capacity))), left_(capacity), size_(capacity) {}
-    Slab(Slab&& other) noexcept
-        : octets_(std::exchange(other.octets_, nullptr)), left_(other.left_), size_(other.size_) {}
-    Slab& operator=(Slab&&) = delete;
-    ~Slab() {
-      if (octets_ != nullptr) give_recycled(octets_, size_);
-    }
-    bool takes(std::size_t bytes) const { return bytes <= left_; }
-    std::string_view put(std::string_view bytes) {
-      char* const at = octets_ + (size_ - left_);
-      copy_short(at, bytes);
-      left_ -= bytes.size();
-      return {at, bytes.size()};
-    }
-
-   private:
-    char* octets_;
-    std::size_t left_;
-    std::size_t size_;
-  };
-  using Slabs = std::vector<Slab, Recycling<Slab>>;
   void grow();
-  Slab& slab_for(std::size_t bytes);
 
   Lines lines_;
   FieldNames seen_;  // of the lines that are or were here
-  Slabs slabs_;      // filled one after the other; what is in one stays
+  KeptOctets kept_;
 };
 
 /// How long a body is. Decided once, at head completion; framing fields are never forwarded.
