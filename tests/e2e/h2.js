@@ -122,7 +122,7 @@ function service(request, response) {
 /// A WebSocket of the `ws` library over any duplex stream.
 function attach(stream, server, WebSocket) {
   stream.setNoDelay = stream.setNoDelay || (() => {});
-  const socket = new WebSocket(null);
+  const socket = new WebSocket(null, undefined, {});
   socket._isServer = server;
   socket.setSocket(stream, Buffer.alloc(0), {maxPayload: 64 << 20, skipUTF8Validation: false});
   return socket;
@@ -209,9 +209,10 @@ async function ask_undici({origin, connect, ca, requests}) {
   const client = new Client(`https://localhost:${connect}`,
     {allowH2: true, pipelining: 50, connect: {ca, servername: url.hostname}});
   const answers = [];
-  // Its version 6, that of node 18, takes the streams of a connection for one another. Debian's own is
-  // older and speaks HTTP/1.1 only.
-  const together = parseInt(process.versions.node) >= 20 ? 20 : 1;
+  // Version 6, that of node 18, takes the streams of a connection for one another, and what came before 7.25
+  // data for an answer's that it has not begun. Debian's own of bookworm speaks HTTP/1.1 only.
+  const [major, minor] = require("undici/package.json").version.split(".").map(Number);
+  const together = major > 7 || (major === 7 && minor >= 25) ? 20 : 1;
   for (let at = 0; at < requests.length; at += together) {
     answers.push(...await Promise.all(requests.slice(at, at + together).map(async ({method, path, fields, body}) => {
       const {statusCode, headers, body: stream, trailers} =
