@@ -103,6 +103,21 @@ files = {{ root = "{self.scene.path('root')}" }}
             self.assertIn("closed", text)  # by our close_notify, then the end
 
     @needs("openssl")
+    def test_openssl_agrees_on_keys_that_quantum_computers_do_not_find(self):
+        group = "X25519MLKEM768"
+        groups = subprocess.run(["openssl", "list", "-tls-groups"], capture_output=True, text=True).stdout
+        if group not in groups:
+            self.skipTest(f"this OpenSSL has no {group}")
+        session = self.scene.path("session")
+        argv = ["openssl", "s_client", "-connect", f"127.0.0.1:{self.port}", "-servername", "a.localhost", "-CAfile",
+                self.root, "-ign_eof"]
+        for words in ([], ["-groups", group], ["-sess_out", session], ["-sess_in", session]):
+            text = self.run_program(argv + words, self.request())
+            self.assertIn(f"Negotiated TLS1.3 group: {group}", text)
+            self.assertIn("hello from here", text)
+        self.assertIn("Reused, TLSv1.3", text)
+
+    @needs("openssl")
     def test_openssl_changes_keys_both_ways_in_the_middle(self):
         ours, theirs = (f"{way} TLS 1.3, Handshake [length 0005], KeyUpdate" for way in ("<<<", ">>>"))
         ask, hello = self.request(last=False), "hello from here"
