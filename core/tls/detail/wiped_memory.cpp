@@ -6,6 +6,8 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "core/base/unsized_memory.hpp"
+
 namespace gatehouse::tls::detail {
 namespace {
 
@@ -15,16 +17,14 @@ constexpr std::size_t most_with_secrets = 16'000;
 enum class Freed : unsigned char { left, may_be_wiped, wiped };
 thread_local Freed freed = Freed::left;
 
-// What OpenSSL's own do, but for the wiping: of nothing they give nothing.
-
-void* take(std::size_t size, const char*, int) { return size == 0 ? nullptr : std::malloc(size); }
+void* take(std::size_t size, const char*, int) { return take_unsized(size); }
 
 void give_back(void* memory, const char*, int) {
   if (freed == Freed::wiped && memory != nullptr) {
     const std::size_t size = malloc_usable_size(memory);
     if (size <= most_with_secrets) explicit_bzero(memory, size);
   }
-  std::free(memory);
+  give_unsized(memory);
 }
 
 void* resize(void* memory, std::size_t size, const char* file, int line) {
