@@ -15,7 +15,7 @@
 #include <tuple>
 
 #include "core/base/cidr.hpp"
-#include "core/net/keep_alive.hpp"
+#include "core/net/tcp_options.hpp"
 
 namespace gatehouse::net {
 namespace {
@@ -71,6 +71,7 @@ int bind_to(const tcp::endpoint& at, Sharing sharing, bool dual) {
     ::setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &v6_only, sizeof v6_only);
   }
   keep_alive(fd);
+  no_delay(fd);
   if (::bind(fd, at.data(), static_cast<socklen_t>(at.size())) == 0) return fd;
   const int failed = errno;
   ::close(fd);
@@ -147,6 +148,7 @@ Result<int> adopt(const ListenAddress& where) {
   if (fd < 0) return failure(errno, where);
   ::fcntl(fd, F_SETFL, ::fcntl(fd, F_GETFL) | O_NONBLOCK);
   keep_alive(fd);
+  no_delay(fd);
   return fd;
 }
 

@@ -1,8 +1,6 @@
 #include "core/net/socket_stream.hpp"
 
 #include <fcntl.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -10,33 +8,30 @@
 #include <system_error>
 
 #include "core/net/socket_calls.hpp"
+#include "core/net/tcp_options.hpp"
 
 namespace gatehouse::net {
 namespace {
 
-int non_blocking(int descriptor) {
+int made_ready(int descriptor) {
   const int flags = ::fcntl(descriptor, F_GETFL);
   if ((flags & O_NONBLOCK) == 0) ::fcntl(descriptor, F_SETFL, flags | O_NONBLOCK);
+  no_delay(descriptor);
   return descriptor;
 }
 
 }  // namespace
 
 SocketStream::SocketStream(Socket socket, DeadlineWheel& wheel, Side side)
-    : SocketStream(socket.get_executor(), socket.release(), wheel, side) {}
+    : SocketStream(socket.get_executor(), made_ready(socket.release()), wheel, side) {}
 
 SocketStream::SocketStream(const asio::any_io_executor& executor, int descriptor,
                            DeadlineWheel& wheel, Side side)
     : Stream(side),
-      fd_(non_blocking(descriptor)),
+      fd_(descriptor),
       watch_(Readiness::of(executor), fd_),
       read_(wheel, this, &SocketStream::read_overdue),
-      write_(wheel, this, &SocketStream::write_overdue) {
-  // A head or a small record must not wait for the peer's acknowledgement of the last one. Fails
-  // on unix sockets, which have no such delay.
-  const int on = 1;
-  ::setsockopt(fd_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-}
+      write_(wheel, this, &SocketStream::write_overdue) {}
 
 SocketStream::~SocketStream() { close(); }
 

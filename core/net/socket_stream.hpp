@@ -17,7 +17,7 @@ class SocketStream final : public Stream {
  public:
   /// Takes the connected socket over and makes it non-blocking (TCP: no delay).
   SocketStream(Socket socket, DeadlineWheel& wheel, Side side);
-  /// The same for a descriptor that Asio has not seen.
+  /// One that was accepted: non-blocking, and without delay where what accepted it was.
   SocketStream(const asio::any_io_executor& executor, int descriptor, DeadlineWheel& wheel,
                Side side);
   ~SocketStream() override;

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "core/base/log.hpp"
-#include "core/net/keep_alive.hpp"
+#include "core/net/tcp_options.hpp"
 
 namespace gatehouse::serve::backend {
 namespace {

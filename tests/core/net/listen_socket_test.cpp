@@ -99,6 +99,7 @@ TEST_CASE("a client that vanishes is found out, by whichever socket it came in")
     return ::getsockopt(fd, level, name, &value, &size) == 0 ? value : -1;
   };
   CHECK(option(SOL_SOCKET, SO_KEEPALIVE) == 1);
+  CHECK(option(IPPROTO_TCP, TCP_NODELAY) == 1);
   CHECK(option(IPPROTO_TCP, TCP_KEEPIDLE) == 60);
   CHECK(option(IPPROTO_TCP, TCP_KEEPINTVL) == 15);
   CHECK(option(IPPROTO_TCP, TCP_KEEPCNT) == 4);

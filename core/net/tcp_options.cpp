@@ -1,4 +1,4 @@
-#include "core/net/keep_alive.hpp"
+#include "core/net/tcp_options.hpp"
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -16,6 +16,11 @@ void keep_alive(int descriptor) {
   ::setsockopt(descriptor, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof idle_s);
   ::setsockopt(descriptor, IPPROTO_TCP, TCP_KEEPINTVL, &interval_s, sizeof interval_s);
   ::setsockopt(descriptor, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof probes);
+}
+
+void no_delay(int descriptor) {
+  const int on = 1;
+  ::setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 }
 
 }  // namespace gatehouse::net
