@@ -207,11 +207,12 @@ void check_steady(House& house, net::Stream& stream, const std::string& host) {
 
 /// The same over HTTP/2, each on a stream of its own, `width` at once. `stream_id`: the first
 /// one's.
-awaitable<int> ask_h2(net::Stream& stream, test::h2::Reader& reader, std::string host,
+awaitable<int> ask_h2(net::Stream& stream, test::h2::Reader& reader, std::string scheme,
                       std::uint32_t stream_id, int times, int width) {
   char room[8192];
+  const std::string host = scheme == "https" ? "secure.test" : "plain.test";
   const test::h2::Pairs fields = {{":method", "GET"},
-                                  {":scheme", "http"},
+                                  {":scheme", scheme},
                                   {":authority", host},
                                   {":path", "/some/path?and=query"},
                                   {"user-agent", "test/1.0 (with a comment)"},
@@ -254,20 +255,26 @@ TEST_CASE("requests of a TLS connection that lives on take no memory") {
   check_steady(house, *stream, "secure.test");
 }
 
-TEST_CASE("requests of an HTTP/2 connection that lives on take no memory") {
-  int width = 0;
-  SUBCASE("one after the other") { width = 1; }
-  SUBCASE("many at once") { width = 20; }
-  House house;
-  auto stream = house.run(connect(house, house.port("plain"), "", ""));
+void check_steady_h2(House& house, net::Stream& stream, const std::string& scheme, int width) {
   const std::string hello = test::h2::hello();
-  CHECK(house.run(stream->write(hello)));
+  CHECK(house.run(stream.write(hello)));
   test::h2::Reader reader;
-  CHECK(house.run(ask_h2(*stream, reader, "plain.test", 1, warming, width)) == warming);
+  CHECK(house.run(ask_h2(stream, reader, scheme, 1, warming, width)) == warming);
   const std::uint64_t before = house.taken();
   const std::uint32_t next = 1 + 2 * warming;
-  CHECK(house.run(ask_h2(*stream, reader, "plain.test", next, counted, width)) == counted);
+  CHECK(house.run(ask_h2(stream, reader, scheme, next, counted, width)) == counted);
   CHECK(house.taken() - before <= beside);
+}
+
+TEST_CASE("requests of an HTTP/2 connection that lives on take no memory") {
+  for (const int width : {1, 20}) {
+    CAPTURE(width);
+    House house;
+    auto plain = house.run(connect(house, house.port("plain"), "", ""));
+    check_steady_h2(house, *plain, "http", width);
+    auto secure = house.run(connect(house, house.port("tls"), "secure.test", "h2"));
+    check_steady_h2(house, *secure, "https", width);
+  }
 }
 
 }  // namespace road_test
