@@ -4,7 +4,6 @@
 
 #include "core/base/bytes.hpp"
 #include "core/base/time_format.hpp"
-#include "core/tls/handles.hpp"
 
 namespace gatehouse::tls {
 namespace {
@@ -17,10 +16,6 @@ Error bad_keys(std::string detail) {
 }
 
 }  // namespace
-
-TicketKeys::Ring::~Ring() {
-  for (Key& key : keys) OPENSSL_cleanse(key.secret.data(), key.secret.size());
-}
 
 TicketKeys::TicketKeys(Entropy& entropy, Wall now) : entropy_(entropy) { move_on({}, now); }
 
@@ -45,7 +40,7 @@ Result<void> TicketKeys::adopt(std::string_view text, Wall now) {
 bool TicketKeys::move_on(std::vector<Key> keys, Wall now) {
   bool changed = false;
   const auto make = [&](Wall from) {
-    keys.push_back(Key{from, entropy_.octets(secret_octets)});
+    keys.push_back(Key{from, Secret(entropy_.octets(secret_octets))});
     changed = true;
   };
   // Too old for any ticket that still lives, or dated so far ahead that a clock was wrong.
@@ -86,7 +81,7 @@ std::string TicketKeys::to_text() const {
   std::string out;
   const auto held = ring();
   for (const Key& key : held->keys) {
-    out += rfc3339_seconds(key.from) + " " + base64url(key.secret) + "\n";
+    out += rfc3339_seconds(key.from) + " " + base64url(key.secret.view()) + "\n";
   }
   return out;
 }
@@ -104,7 +99,7 @@ Result<std::vector<TicketKeys::Key>> TicketKeys::parse(std::string_view text) {
     if (!from) return bad_keys("a date is unreadable");
     auto secret = from_base64url(line.substr(gap + 1));
     if (!secret || secret->size() != secret_octets) return bad_keys("a secret has not 32 octets");
-    keys.push_back(Key{*from, std::move(*secret)});
+    keys.push_back(Key{*from, Secret(std::move(*secret))});
   }
   std::sort(keys.begin(), keys.end(), [](const Key& a, const Key& b) { return a.from < b.from; });
   return keys;

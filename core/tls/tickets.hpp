@@ -11,6 +11,7 @@
 #include "core/base/clock.hpp"
 #include "core/base/entropy.hpp"
 #include "core/base/error.hpp"
+#include "core/tls/secret.hpp"
 
 namespace gatehouse::tls {
 
@@ -27,18 +28,14 @@ class TicketKeys {
   static constexpr std::chrono::hours ticket_life{12};
 
   struct Key {
-    Wall from;           // when it becomes the current one
-    std::string secret;  // 32 octets
+    Wall from;      // when it becomes the current one
+    Secret secret;  // 32 octets
   };
-  /// Oldest first. Its secrets are wiped with it.
+  /// Oldest first.
   struct Ring {
     std::vector<Key> keys;
     std::size_t current = 0;
     std::uint64_t generation = 0;
-    Ring() = default;
-    Ring(const Ring&) = delete;
-    Ring& operator=(const Ring&) = delete;
-    ~Ring();
   };
 
   /// A fresh ring. `entropy` outlives it.

@@ -3,12 +3,16 @@
 
 #include "tests/allocations/counted.hpp"
 
+#include <malloc.h>
+
 #include <cerrno>
 #include <cstddef>
 
 namespace {
 
 thread_local std::uint64_t taken = 0;
+thread_local std::string_view sought;
+thread_local std::uint64_t seen = 0;
 
 }  // namespace
 
@@ -18,6 +22,7 @@ void* __libc_malloc(std::size_t size);
 void* __libc_calloc(std::size_t count, std::size_t size);
 void* __libc_realloc(void* block, std::size_t size);
 void* __libc_memalign(std::size_t alignment, std::size_t size);
+void __libc_free(void* block);
 
 void* malloc(std::size_t size) {
   ++taken;
@@ -45,10 +50,25 @@ int posix_memalign(void** into, std::size_t alignment, std::size_t size) {
   return *into == nullptr ? ENOMEM : 0;
 }
 
+void free(void* block) {
+  if (block != nullptr && !sought.empty()) {
+    const std::string_view octets(static_cast<const char*>(block), malloc_usable_size(block));
+    if (octets.find(sought) != std::string_view::npos) ++seen;
+  }
+  __libc_free(block);
+}
+
 }  // extern "C"
 
 namespace gatehouse::test {
 
 std::uint64_t allocations_of_this_thread() { return taken; }
+
+Watched::Watched(std::string_view octets) {
+  seen = 0;
+  sought = octets;
+}
+Watched::~Watched() { sought = {}; }
+std::uint64_t Watched::times() const { return seen; }
 
 }  // namespace gatehouse::test

@@ -22,7 +22,7 @@ const EVP_CIPHER* sealing_cipher() {
   return cipher;
 }
 
-bool set_mac(EVP_MAC_CTX* mac, const std::string& key) {
+bool set_mac(EVP_MAC_CTX* mac, std::string_view key) {
   char digest[] = "SHA256";
   const OSSL_PARAM parameters[] = {
       OSSL_PARAM_construct_octet_string(OSSL_MAC_PARAM_KEY, const_cast<char*>(key.data()),
@@ -64,9 +64,10 @@ std::shared_ptr<const PolicyTickets::Derived> PolicyTickets::derive() const {
   made->from = keys_->ring();
   for (const TicketKeys::Key& key : made->from->keys) {
     Key derived;
-    derived.name = hmac_sha256(key.secret, "ticket name " + policy_id_).substr(0, name_octets);
-    derived.cipher = hmac_sha256(key.secret, "ticket cipher " + policy_id_);
-    derived.mac = hmac_sha256(key.secret, "ticket mac " + policy_id_);
+    derived.name =
+        hmac_sha256(key.secret.view(), "ticket name " + policy_id_).substr(0, name_octets);
+    derived.cipher = Secret(hmac_sha256(key.secret.view(), "ticket cipher " + policy_id_));
+    derived.mac = Secret(hmac_sha256(key.secret.view(), "ticket mac " + policy_id_));
     made->keys.push_back(std::move(derived));
   }
   return made;
@@ -79,8 +80,8 @@ int PolicyTickets::seal(unsigned char* name, unsigned char* iv, evp_cipher_ctx_s
   if (RAND_bytes(iv, iv_octets) != 1) return -1;
   std::copy_n(octets(key.name), name_octets, name);
   const bool ready =
-      EVP_EncryptInit_ex2(cipher, sealing_cipher(), octets(key.cipher), iv, nullptr) == 1 &&
-      set_mac(mac, key.mac);
+      EVP_EncryptInit_ex2(cipher, sealing_cipher(), octets(key.cipher.view()), iv, nullptr) == 1 &&
+      set_mac(mac, key.mac.view());
   return ready ? 1 : -1;
 }
 
@@ -90,9 +91,9 @@ int PolicyTickets::open(const unsigned char* name, const unsigned char* iv,
   for (std::size_t i = 0; i < held->keys.size(); ++i) {
     const Key& key = held->keys[i];
     if (text(name, name_octets) != key.name) continue;
-    const bool ready =
-        EVP_DecryptInit_ex2(cipher, sealing_cipher(), octets(key.cipher), iv, nullptr) == 1 &&
-        set_mac(mac, key.mac);
+    const bool ready = EVP_DecryptInit_ex2(cipher, sealing_cipher(), octets(key.cipher.view()), iv,
+                                           nullptr) == 1 &&
+                       set_mac(mac, key.mac.view());
     if (!ready) return -1;
     return i == held->from->current ? 1 : 2;  // 2: good, and a new ticket is due
   }

@@ -26,9 +26,9 @@ class PolicyTickets {
 
  private:
   struct Key {
-    std::string name;    // 16 octets, on the wire
-    std::string cipher;  // AES-256
-    std::string mac;     // HMAC-SHA-256
+    std::string name;  // 16 octets, on the wire
+    Secret cipher;     // AES-256
+    Secret mac;        // HMAC-SHA-256
   };
   struct Derived {
     std::shared_ptr<const TicketKeys::Ring> from;

@@ -10,7 +10,7 @@ using gatehouse::test::FakeClock;
 
 std::string current_secret(const TicketKeys& keys) {
   const auto ring = keys.ring();
-  return ring->keys[ring->current].secret;
+  return std::string(ring->keys[ring->current].secret.view());
 }
 
 TEST_CASE("a fresh ring has a current key and the next one") {
@@ -28,16 +28,16 @@ TEST_CASE("the key made ahead becomes current, two old ones stay") {
   FakeClock clock;
   TicketKeys keys(entropy, clock.wall());
   const std::string first = current_secret(keys);
-  std::string upcoming = keys.ring()->keys.back().secret;
+  std::string upcoming(keys.ring()->keys.back().secret.view());
   for (int turn = 1; turn <= 5; ++turn) {
     clock.advance(TicketKeys::rotation - std::chrono::seconds(1));
     CHECK_FALSE(keys.rotate(clock.wall()));
     clock.advance(std::chrono::seconds(1));
     CHECK(keys.rotate(clock.wall()));
     CHECK(current_secret(keys) == upcoming);
-    upcoming = keys.ring()->keys.back().secret;
+    upcoming = keys.ring()->keys.back().secret.view();
     CHECK(keys.ring()->keys.size() == static_cast<std::size_t>(std::min(turn, 2) + 2));
-    CHECK((keys.ring()->keys.front().secret == first) == (turn <= 2));
+    CHECK((keys.ring()->keys.front().secret.view() == first) == (turn <= 2));
   }
 }
 
