@@ -340,6 +340,12 @@ class Floor(Peer):
         return [self.binary, str(self.http), str(self.https), str(backend), cert, key], {}
 
 
+class FloorHeads(Floor):
+    """The same where heads are read and written anew: see floor/forward_heads.cpp."""
+    name = "heads"
+    source = "forward_heads"
+
+
 class FloorH2(Floor):
     """The same where clients speak HTTP/2: see floor/forward_h2.cpp."""
     source = "forward_h2"
@@ -364,4 +370,4 @@ class HandshakeFloor(Peer):
 
 
 PEERS = {peer.name: peer for peer in (Gatehouse, Nginx, Haproxy, Caddy)}
-FLOORS = (Floor, FloorH2, FloorUring, HandshakeFloor)
+FLOORS = (Floor, FloorHeads, FloorH2, FloorUring, HandshakeFloor)

@@ -1,8 +1,12 @@
 // What no proxy gets below: per request one receive and one send on each side and, over TLS, what
-// OpenSSL takes for the records. Nothing is parsed, routed, limited, timed or logged; each client
-// has a connection to the backend of its own. For the comparison in bench/, not for use.
+// OpenSSL takes for the records. Nothing is routed, limited, timed or logged; each client has a
+// connection to the backend of its own. For the comparison in bench/, not for use.
 //
-//   forward HTTP_PORT HTTPS_PORT BACKEND_PORT CERTIFICATE KEY
+// Who includes it says what is done with the octets:
+//   forward.cpp        nothing at all
+//   forward_heads.cpp  heads are read, judged, and written anew
+#pragma once
+
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -15,8 +19,13 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <string_view>
 
 #include "serving.hpp"
+
+/// What goes on, of octets of whole messages; valid until the next call. Empty: nothing can.
+static std::string_view for_server(std::string_view octets, bool secure);
+static std::string_view for_client(std::string_view octets);
 
 namespace {
 
@@ -87,14 +96,20 @@ void accept_all(const Side& door) {
 }
 
 /// All of it: what is on its way here fits into a socket's buffer.
-bool send_all(int fd, const char* octets, ssize_t count) {
-  return send(fd, octets, static_cast<std::size_t>(count), MSG_NOSIGNAL) == count;
+bool send_all(int fd, std::string_view octets) {
+  return !octets.empty() && send(fd, octets.data(), octets.size(), MSG_NOSIGNAL) ==
+                                static_cast<ssize_t>(octets.size());
+}
+
+/// What was received.
+std::string_view received(ssize_t count) {
+  return {buffer.data(), static_cast<std::size_t>(count)};
 }
 
 void from_plain_client(Pair& pair) {
   const ssize_t got = recv(pair.client.fd, buffer.data(), buffer.size(), 0);
   if (got < 0 && errno == EAGAIN) return;
-  if (got <= 0 || !send_all(pair.server.fd, buffer.data(), got)) end(pair);
+  if (got <= 0 || !send_all(pair.server.fd, for_server(received(got), false))) end(pair);
 }
 
 void from_tls_client(Pair& pair) {
@@ -108,7 +123,7 @@ void from_tls_client(Pair& pair) {
   }
   do {
     const int got = SSL_read(pair.ssl, buffer.data(), static_cast<int>(buffer.size()));
-    if (got > 0 && send_all(pair.server.fd, buffer.data(), got)) continue;
+    if (got > 0 && send_all(pair.server.fd, for_server(received(got), true))) continue;
     if (got > 0 || SSL_get_error(pair.ssl, got) != SSL_ERROR_WANT_READ) end(pair);
     return;
   } while (SSL_has_pending(pair.ssl) == 1);
@@ -117,9 +132,11 @@ void from_tls_client(Pair& pair) {
 void from_server(Pair& pair) {
   const ssize_t got = recv(pair.server.fd, buffer.data(), buffer.size(), MSG_DONTWAIT);
   if (got < 0 && errno == EAGAIN) return;
-  const bool sent = got > 0 && (pair.ssl != nullptr
-                                    ? SSL_write(pair.ssl, buffer.data(), static_cast<int>(got)) > 0
-                                    : send_all(pair.client.fd, buffer.data(), got));
+  if (got <= 0) return end(pair);
+  const std::string_view octets = for_client(received(got));
+  const bool sent = pair.ssl == nullptr
+                        ? send_all(pair.client.fd, octets)
+                        : SSL_write(pair.ssl, octets.data(), static_cast<int>(octets.size())) > 0;
   if (!sent) end(pair);
 }
 
@@ -132,7 +149,7 @@ void serve(Side& side) {
 
 }  // namespace
 
-int main(int count, char** words) {
+static int forward(int count, char** words) {
   if (count != 6) {
     std::fputs("forward HTTP_PORT HTTPS_PORT BACKEND_PORT CERTIFICATE KEY\n", stderr);
     return 2;
