@@ -8,4 +8,8 @@ namespace gatehouse {
 /// too (background_turn). Not to be taken back without privileges.
 void give_way();
 
+/// The same for what a request waits for, and what burns long: they get a third of what a busy
+/// worker gets, so that a crowd of them holds nobody up, and a busy machine not them.
+void step_back();
+
 }  // namespace gatehouse

@@ -10,7 +10,19 @@
 namespace gatehouse {
 namespace {
 
-enum class Standing : std::uint8_t { as_others, behind_servers, last };
+enum class Standing : std::uint8_t { as_others, a_step_back, behind_servers, last };
+
+Standing standing_of(HelperPool::Urgency urgency) {
+  switch (urgency) {
+    case HelperPool::Urgency::normal:
+      return Standing::as_others;
+    case HelperPool::Urgency::steps_back:
+      return Standing::a_step_back;
+    case HelperPool::Urgency::gives_way:
+      return Standing::behind_servers;
+  }
+  return Standing::as_others;
+}
 
 /// Threads take after who starts them: whoever happens to come first must not matter.
 void start_pool(std::optional<asio::thread_pool>& pool, std::size_t threads, Standing standing) {
@@ -21,6 +33,7 @@ void start_pool(std::optional<asio::thread_pool>& pool, std::size_t threads, Sta
   std::thread([&] {
     ::pthread_setname_np(::pthread_self(), "helper");
     take_no_signals();
+    if (standing == Standing::a_step_back) step_back();
     if (standing >= Standing::behind_servers) give_way();
     if (standing >= Standing::last) give_way();
     pool.emplace(threads);
@@ -42,8 +55,7 @@ asio::thread_pool& HelperPool::turn() {
 }
 
 void HelperPool::start(std::size_t threads) {
-  const bool gives_way = urgency_ == Urgency::gives_way;
-  start_pool(pool_, threads, gives_way ? Standing::behind_servers : Standing::as_others);
+  start_pool(pool_, threads, standing_of(urgency_));
   for (std::optional<Lane>& lane : lanes_) lane.emplace(pool_->get_executor());
 }
 

@@ -19,7 +19,8 @@ class HelperPool {
  public:
   enum class Urgency : std::uint8_t {
     normal,
-    gives_way,  // to the threads that serve; see give_way()
+    steps_back,  // behind the threads that serve, where one of them starts it; see step_back()
+    gives_way,   // to the threads that serve; see give_way()
   };
   explicit HelperPool(std::size_t threads, Urgency urgency = Urgency::normal)
       : threads_(threads), urgency_(urgency) {}

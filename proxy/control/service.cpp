@@ -19,6 +19,7 @@ namespace {
 
 constexpr std::size_t helper_threads = 4;
 constexpr std::size_t reader_threads = 8;
+constexpr std::size_t hasher_threads = 2;  // one a lane
 constexpr const char* tickets_file = "tickets.json";
 
 bool is_file(const std::string& output) {
@@ -68,6 +69,7 @@ Service::Service(asio::io_context& control, ConfigSource source, config::Config 
       started_(clock_.wall()),
       helpers_(helper_threads, HelperPool::Urgency::gives_way),
       readers_(reader_threads),
+      hashers_(hasher_threads, HelperPool::Urgency::steps_back),
       system_resolver_(helpers_),
       resolver_(system_resolver_),
       dialer_(clock_, resolver_),
@@ -82,6 +84,8 @@ Service::~Service() {
   // the worker went on: nothing may go before the helpers are done.
   if (workers_) workers_->stop();
   helpers_.join();
+  hashers_.join();
+  readers_.join();
 }
 
 awaitable<Result<void>> Service::run() {
@@ -126,8 +130,8 @@ Result<void> Service::set_up() {
 
   auto sticky_key = sticky_key_for(config);
   if (!sticky_key) return sticky_key.error();
-  const serve::Surroundings around{clock_,   entropy_,   resolver_, dialer_, late_certificates_,
-                                   helpers_, open_files, &readers_};
+  const serve::Surroundings around{clock_,   entropy_,   resolver_, dialer_,  late_certificates_,
+                                   helpers_, open_files, &readers_, &hashers_};
   workers_ = std::make_unique<serve::Workers>(config.server.workers, around);
   for (std::size_t i = 0; i < workers_->size(); ++i) (*workers_)[i].sticky_key = *sticky_key;
   outlet_ = std::make_unique<serve::WorkersOutlet>(*workers_);

@@ -94,6 +94,7 @@ class Service final : private AdminSubject {
   SystemEntropy entropy_;
   HelperPool helpers_;
   HelperPool readers_;  // of files: a slow disk must not hold up what the helpers do
+  HelperPool hashers_;  // of passwords, which clients wait for
   net::SystemResolver system_resolver_;
   net::DnsResolver resolver_;
   net::SystemDialer dialer_;

@@ -90,7 +90,8 @@ Worker::Worker(std::size_t place, std::size_t of, const Surroundings& outside)
       clock(outside.clock),
       wheel(clock),
       date(clock),
-      passwords(around.helpers, around.entropy, crew, place),
+      passwords(around.hashers != nullptr ? *around.hashers : around.helpers, around.entropy, crew,
+                place),
       crew(io.get_executor()),
       clients(io.get_executor()) {
   std::array<char, sizeof random_> seed;

@@ -50,6 +50,8 @@ struct Surroundings {
   std::size_t open_files;  // descriptors that connections may use, all workers together
   // Threads for reads that may have to wait for a disk; null: they are done on the worker.
   HelperPool* readers = nullptr;
+  // For passwords, whose hashes burn long while a client waits; null: the helpers make them.
+  HelperPool* hashers = nullptr;
 };
 
 /// What a worker counted. Plain integers, touched on the worker; read by asking it.

@@ -79,19 +79,23 @@ TEST_CASE("helpers that give way are less urgent than who made them, who stays a
   const auto niceness = [] { return ::getpriority(PRIO_PROCESS, 0); };
   const int before = niceness();
   HelperPool normal(1);
+  HelperPool stepping_back(1, HelperPool::Urgency::steps_back);
   HelperPool giving_way(1, HelperPool::Urgency::gives_way);
   int of_normal = -100;
+  int of_stepping_back = -100;
   int of_giving_way = -100;
   int of_turn = -100;
   const auto look = [&]() -> awaitable<void> {
     of_normal = co_await normal.run(niceness);
+    of_stepping_back = co_await stepping_back.run(niceness);
     of_giving_way = co_await giving_way.run(niceness);
     of_turn = co_await giving_way.run_in_turn(niceness);
   };
   asio::co_spawn(io, look(), [](std::exception_ptr failure) { CHECK(failure == nullptr); });
   io.run();
   CHECK(of_normal == before);
-  CHECK(of_giving_way > before);
+  CHECK(of_stepping_back == std::min(before + 5, 19));
+  CHECK(of_giving_way == std::min(before + 15, 19));
   CHECK(of_turn == std::min(of_giving_way + 10, 19));
   CHECK(niceness() == before);
 }
