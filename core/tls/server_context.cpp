@@ -67,6 +67,13 @@ int on_ticket(SSL* ssl, unsigned char* name, unsigned char* iv, EVP_CIPHER_CTX* 
   }
 }
 
+/// One is to be made: OpenSSL lays the session's secret out, and reads it back, before it asks for
+/// a key.
+int before_ticket(SSL*, void*) noexcept {
+  detail::WipedMemory::ask();
+  return 1;
+}
+
 /// A ticket was opened, or could not be.
 SSL_TICKET_RETURN on_session(SSL* ssl, SSL_SESSION* session, const unsigned char*, std::size_t,
                              SSL_TICKET_STATUS status, void*) noexcept {
@@ -169,7 +176,7 @@ Result<void> OpenPolicy::build() {
     return openssl_error("TLS policy");
   }
   if (trust_ && !trust_->attach(context)) return openssl_error("TLS policy");
-  SSL_CTX_set_session_ticket_cb(context, nullptr, on_session, nullptr);
+  SSL_CTX_set_session_ticket_cb(context, before_ticket, on_session, nullptr);
   SSL_CTX_set_tlsext_servername_callback(context, on_server_name);
   SSL_CTX_set_alpn_select_cb(context, on_alpn, nullptr);
   SSL_CTX_set_tlsext_ticket_key_evp_cb(context, on_ticket);
