@@ -57,8 +57,8 @@ int on_ticket(SSL* ssl, unsigned char* name, unsigned char* iv, EVP_CIPHER_CTX* 
   try {
     const HandshakeHooks* hooks = hooks_of(ssl);
     const PolicyTickets* tickets = hooks != nullptr ? hooks->tickets() : nullptr;
-    // OpenSSL has, or gets, the session's secret in the clear.
-    detail::WipedMemory::ask();
+    // To open: what comes out is the session's secret.
+    if (encrypt == 0) detail::WipedMemory::ask();
     if (tickets == nullptr) return 0;
     return encrypt != 0 ? tickets->seal(name, iv, cipher, mac)
                         : tickets->open(name, iv, cipher, mac);
@@ -67,8 +67,8 @@ int on_ticket(SSL* ssl, unsigned char* name, unsigned char* iv, EVP_CIPHER_CTX* 
   }
 }
 
-/// One is to be made: OpenSSL lays the session's secret out, and reads it back, before it asks for
-/// a key.
+/// One is to be made. OpenSSL lays the session's secret out, and reads it back, even before it asks
+/// for a key.
 int before_ticket(SSL*, void*) noexcept {
   detail::WipedMemory::ask();
   return 1;

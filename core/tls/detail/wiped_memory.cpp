@@ -3,6 +3,7 @@
 #include <malloc.h>
 #include <openssl/crypto.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 
@@ -11,9 +12,6 @@
 namespace gatehouse::tls::detail {
 namespace {
 
-// What is larger are buffers of whole records and messages.
-constexpr std::size_t most_with_secrets = 16'000;
-
 enum class Freed : unsigned char { left, may_be_wiped, wiped };
 thread_local Freed freed = Freed::left;
 
@@ -21,16 +19,21 @@ void* take(std::size_t size, const char*, int) { return take_unsized(size); }
 
 void give_back(void* memory, const char*, int) {
   if (freed == Freed::wiped && memory != nullptr) {
-    const std::size_t size = malloc_usable_size(memory);
-    if (size <= most_with_secrets) explicit_bzero(memory, size);
+    explicit_bzero(memory, malloc_usable_size(memory));
   }
   give_unsized(memory);
 }
 
 void* resize(void* memory, std::size_t size, const char* file, int line) {
-  if (size > 0) return std::realloc(memory, size);
+  // It wipes nothing that it leaves behind.
+  if (size > 0 && freed != Freed::wiped) return std::realloc(memory, size);
+  void* const moved = take_unsized(size);
+  if (moved == nullptr && size > 0) return nullptr;
+  if (moved != nullptr && memory != nullptr) {
+    std::memcpy(moved, memory, std::min(size, malloc_usable_size(memory)));
+  }
   give_back(memory, file, line);
-  return nullptr;
+  return moved;
 }
 
 /// OpenSSL takes them only before it has asked for memory once, and so before main().
