@@ -10,22 +10,14 @@
 namespace gatehouse {
 namespace {
 
-enum class Standing : std::uint8_t { as_others, a_step_back, behind_servers, last };
-
-Standing standing_of(HelperPool::Urgency urgency) {
-  switch (urgency) {
-    case HelperPool::Urgency::normal:
-      return Standing::as_others;
-    case HelperPool::Urgency::steps_back:
-      return Standing::a_step_back;
-    case HelperPool::Urgency::gives_way:
-      return Standing::behind_servers;
-  }
-  return Standing::as_others;
+void take_place(HelperPool::Urgency urgency) {
+  if (urgency == HelperPool::Urgency::steps_back) step_back();
+  if (urgency == HelperPool::Urgency::gives_way) give_way();
 }
 
 /// Threads take after who starts them: whoever happens to come first must not matter.
-void start_pool(std::optional<asio::thread_pool>& pool, std::size_t threads, Standing standing) {
+void start_pool(std::optional<asio::thread_pool>& pool, std::size_t threads,
+                HelperPool::Urgency urgency, int times = 1) {
   if (threads == 0) {
     pool.emplace(threads);
     return;
@@ -33,9 +25,7 @@ void start_pool(std::optional<asio::thread_pool>& pool, std::size_t threads, Sta
   std::thread([&] {
     ::pthread_setname_np(::pthread_self(), "helper");
     take_no_signals();
-    if (standing == Standing::a_step_back) step_back();
-    if (standing >= Standing::behind_servers) give_way();
-    if (standing >= Standing::last) give_way();
+    for (int i = 0; i < times; ++i) take_place(urgency);
     pool.emplace(threads);
   }).join();
 }
@@ -48,21 +38,19 @@ asio::thread_pool& HelperPool::started() {
 }
 
 asio::thread_pool& HelperPool::turn() {
-  const bool gives_way = urgency_ == Urgency::gives_way;
-  std::call_once(turn_once_,
-                 [&] { start_pool(turn_, 1, gives_way ? Standing::last : Standing::as_others); });
+  std::call_once(turn_once_, [this] { start_pool(turn_, 1, urgency_, 2); });  // behind the helpers
   return *turn_;
 }
 
 void HelperPool::start(std::size_t threads) {
-  start_pool(pool_, threads, standing_of(urgency_));
+  start_pool(pool_, threads, urgency_);
   for (std::optional<Lane>& lane : lanes_) lane.emplace(pool_->get_executor());
 }
 
 void HelperPool::join() {
   // Started, so that a job that comes later is not run either.
   std::call_once(once_, [this] { start(0); });
-  std::call_once(turn_once_, [this] { start_pool(turn_, 0, Standing::as_others); });
+  std::call_once(turn_once_, [this] { start_pool(turn_, 0, urgency_); });
   pool_->join();
   turn_->join();
 }
