@@ -370,4 +370,3 @@ class HandshakeFloor(Peer):
 
 
 PEERS = {peer.name: peer for peer in (Gatehouse, Nginx, Haproxy, Caddy)}
-FLOORS = (Floor, FloorHeads, FloorH2, FloorUring, HandshakeFloor)

@@ -3,6 +3,8 @@
 // no routes, no pool, no limits, no timeouts, no counts, no errors, and no message in pieces.
 #include "forward.hpp"
 
+#include <charconv>
+
 #include "core/base/asio.hpp"
 #include "core/base/recycling.hpp"
 #include "core/http/h1.hpp"
@@ -62,11 +64,14 @@ static std::string_view for_server(std::string_view octets, bool secure) {
 
 static std::string_view for_client(std::string_view octets) {
   const std::size_t size = split(octets, response);
-  const auto read = http::parse_response_head({octets.substr(0, size), true}, {},
-                                              gatehouse::Side::server, response);
-  if (size == 0 || !read) return {};
+  if (size == 0 || !http::parse_response_head({octets.substr(0, size), true}, {},
+                                              gatehouse::Side::server, response)) {
+    return {};
+  }
   http::remove_hop_by_hop(response.fields, http::Direction::response);
-  out.append_all({"HTTP/1.1 ", "200", " ", response.reason, "\r\n"});
+  std::array<char, 3> status;
+  std::to_chars(status.data(), status.data() + status.size(), response.status);
+  out.append_all({"HTTP/1.1 ", {status.data(), status.size()}, " ", response.reason, "\r\n"});
   append_fields(response.fields);
   out.append_length(response.length.bytes);
   return with_body(response.length, octets.substr(size));
