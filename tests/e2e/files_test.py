@@ -251,8 +251,7 @@ data_dir = "{self.scene.path('data')}"
 hosts = ["www.localhost"]
 files = {{ root = "{self.scene.path('www')}" }}
 """)
-        root = self.scene.path("data", "internal-ca", "root.pem")
-        wait_for(lambda: os.path.exists(root), "the internal CA's root")
+        root = self.gate.internal_root()
         wrong = []
 
         def fetch(i):

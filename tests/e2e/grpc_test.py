@@ -29,8 +29,7 @@ path = "/test.Echo/Denied"
 respond = {{ status = 403 }}
 [[site.route]]
 """)
-        self.root = self.scene.path("data", "internal-ca", "root.pem")
-        wait_for(lambda: os.path.exists(self.root), "the internal CA's root")
+        self.root = self.gate.internal_root()
 
     def events(self, **like):
         events = [json.loads(line) for line in self.scene.log("server.out").splitlines() if line.startswith("{")]

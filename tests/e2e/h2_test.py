@@ -52,8 +52,7 @@ hosts = ["127.0.0.1"]
 backend = "127.0.0.1:{ports['h1']}"
 tls.mode = "internal"
 """)
-        self.root = self.scene.path("data", "internal-ca", "root.pem")
-        wait_for(lambda: os.path.exists(self.root), "the internal CA's root")
+        self.root = self.gate.internal_root()
 
     server = ""
 

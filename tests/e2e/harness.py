@@ -159,6 +159,12 @@ class Gatehouse:
         with open(f"/proc/{self.pid()}/status") as f:
             return int(re.search(r"VmRSS:\s+(\d+) kB", f.read()).group(1)) * 1024
 
+    def internal_root(self):
+        """The file of the internal CA's root, once it is made: in the background."""
+        root = os.path.join(self.data_dir, "internal-ca", "root.pem")
+        wait_for(lambda: os.path.exists(root), "the internal CA's root")
+        return root
+
     def signal(self, number):
         self.process.send_signal(number)
 

@@ -36,8 +36,7 @@ hosts = ["plain.localhost"]
 backend = "127.0.0.1:{backend_port}"
 tls.mode = "off"
 """)
-        self.root = self.scene.path("data", "internal-ca", "root.pem")
-        wait_for(lambda: os.path.exists(self.root), "the internal CA's root")  # made in the background
+        self.root = self.gate.internal_root()
         return self.gate
 
     def curl(self, *options, url="https://app.localhost/"):
@@ -487,7 +486,7 @@ tls.mode = "off"
 
     def test_a_client_without_sni_is_served_by_the_address_it_came_to(self):
         self.https = free_port()
-        Gatehouse(self.scene, f"""
+        gate = Gatehouse(self.scene, f"""
 [server]
 http = []
 https = [":{self.https}"]
@@ -501,8 +500,7 @@ hosts = ["127.0.0.2"]
 tls.mode = "internal"
 respond.body = "two"
 """)
-        self.root = self.scene.path("data", "internal-ca", "root.pem")
-        wait_for(lambda: os.path.exists(self.root), "the internal CA's root")
+        self.root = gate.internal_root()
         for address, expected in (("127.0.0.1", b"one"), ("127.0.0.2", b"two")):
             with self.subTest(address):
                 raw = socket.create_connection((address, self.https), timeout=30 * PATIENCE)

@@ -38,8 +38,7 @@ class Records(Case):
         self.backend = Backend(self.scene, digest)
         os.mkdir(self.scene.path("root"))
         self.gate = Gatehouse(self.scene, self.config(True))
-        self.root = self.scene.path("data", "internal-ca", "root.pem")
-        wait_for(lambda: os.path.exists(self.root), "the internal CA's root")
+        self.root = self.gate.internal_root()
         wait_for(self.served, "the certificate")
 
     def config(self, lean):

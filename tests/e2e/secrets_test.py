@@ -47,13 +47,7 @@ hosts = ["a.localhost"]
 path = "/hello"
 respond = {{ body = "hello from here" }}
 """)
-        self.root = self.scene.path("data", "internal-ca", "root.pem")
-        wait_for(lambda: os.path.exists(self.root), "the internal CA's root")
-        wait_for(self.served, "the certificate")
-
-    def served(self):
-        with contextlib.suppress(OSError):
-            return https_get(self.port, "a.localhost", self.root, "/hello")[0] == 200
+        self.root = self.gate.internal_root()
 
     def found(self, needles):
         """The names of those that are anywhere in the memory of the process."""

@@ -17,8 +17,7 @@ data_dir = "{self.scene.path('data')}"
 hosts = ["a.localhost"]
 respond = {{ body = "here" }}
 """)
-        self.root = self.scene.path("data", "internal-ca", "root.pem")
-        wait_for(lambda: os.path.exists(self.root), "the internal CA's root")
+        self.root = self.gate.internal_root()
         self.context = tls_context(self.root, ["http/1.1"])
         wait_for(self.served, "the certificate")
         self.file = self.scene.path("data", "tickets.json")

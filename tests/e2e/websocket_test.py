@@ -30,8 +30,7 @@ hosts = ["plain.localhost"]
 backend = "127.0.0.1:{self.port}"
 tls.mode = "off"
 """)
-        self.root = self.scene.path("data", "internal-ca", "root.pem")
-        wait_for(lambda: os.path.exists(self.root), "the internal CA's root")
+        self.root = self.gate.internal_root()
 
     def serve(self):
         self.server = self.scene.process(["node", SCRIPT, "serve"], "server.out", env=NODE)
