@@ -3,13 +3,9 @@
 
 #include "core/tls/detail/record_layer.hpp"
 
-#include <openssl/evp.h>
-
 #include <limits>
 
-#include "core/base/bytes.hpp"
-#include "core/tls/detail/traffic_secrets.hpp"
-#include "tests/core/tls/bench.hpp"
+#include "tests/core/tls/forged_client.hpp"
 
 namespace gatehouse::tls::test::record_layer_test {
 namespace {
@@ -21,135 +17,10 @@ using detail::Suite;
 using net::IoState;
 
 constexpr auto data_type = static_cast<char>(23);
-constexpr auto handshake_type = static_cast<char>(22);
-constexpr auto alert_type = static_cast<char>(21);
 
 std::string zeros(std::size_t size) { return std::string(size, '\0'); }
 std::string words(std::size_t size) { return std::string(size, 'w'); }
 std::string key_update(char kind) { return std::string("\x18\0\0\1", 4) + kind; }
-
-/// What a client of evil mind sends under a real client's keys.
-class Forger {
- public:
-  explicit Forger(std::span<const unsigned char> secret, Suite suite)
-      : suite_(suite), secret_(secret.begin(), secret.end()), key_(suite, secret, 0) {}
-
-  /// A record with anything inside, its type and padding too. Requires: not empty.
-  std::string seal(const std::string& inside) {
-    std::string out(detail::sealed_octets(inside.size()), '\0');
-    const auto type = static_cast<ContentType>(inside.back());
-    REQUIRE(key_.seal(type, std::string_view(inside).substr(0, inside.size() - 1), out.data()));
-    out.resize(detail::sealed_octets(inside.size() - 1));
-    return out;
-  }
-  std::string data(const std::string& text) { return seal(text + data_type); }
-  std::string handshake(const std::string& text) { return seal(text + handshake_type); }
-  std::string alert(const std::string& text) { return seal(text + alert_type); }
-  void update() { key_.update(); }
-
-  /// The tag over nothing at all, for the first record.
-  std::string seal_nothing() const {
-    std::array<unsigned char, 16> key{};
-    std::array<unsigned char, 12> iv{};
-    detail::expand_label(suite_, secret_, "key", key);
-    detail::expand_label(suite_, secret_, "iv", iv);
-    std::string record("\x17\x03\x03\x00\x10", 5);
-    const CipherContext aead(EVP_CIPHER_CTX_new());
-    std::array<unsigned char, 16> tag{};
-    int moved = 0;
-    EVP_EncryptInit_ex(aead.get(), EVP_aes_128_gcm(), nullptr, key.data(), iv.data());
-    EVP_EncryptUpdate(aead.get(), nullptr, &moved, octets(record), 5);
-    EVP_EncryptFinal_ex(aead.get(), tag.data(), &moved);
-    EVP_CIPHER_CTX_ctrl(aead.get(), EVP_CTRL_AEAD_GET_TAG, 16, tag.data());
-    return record + std::string(text(tag.data(), tag.size()));
-  }
-
- private:
-  Suite suite_;
-  std::vector<unsigned char> secret_;
-  RecordKey key_;
-};
-
-/// A server's end after its handshake with OpenSSL's client, whose keys are in the test's hands.
-struct Live {
-  explicit Live(bool lean, const RecordLimits& limits = {}) : server(limits) {
-    PolicySettings settings;
-    settings.lean_records = lean;
-    server.serve(ServerPolicy::make(settings, nullptr).value(), certificates_for("a.example"));
-    server.start();
-    SSL_CTX_set_keylog_callback(client.context.get(), hear);
-    SSL_set_app_data(client.ssl.get(), &secrets);
-    SSL_set_ciphersuites(client.ssl.get(), "TLS_AES_128_GCM_SHA256");
-    REQUIRE(client.shake(server));
-    stream = server.shake->finish();
-    REQUIRE(dynamic_cast<const TlsStream&>(*stream).lean() == lean);
-    forger.emplace(secrets.client(), Suite::aes_128_gcm_sha256);
-    listener.emplace(Suite::aes_128_gcm_sha256, secrets.server(), 0);
-    server.script->take_written();
-  }
-
-  /// "CLIENT_TRAFFIC_SECRET_0 random secret", the last two in hex.
-  static void hear(const SSL* ssl, const char* log) {
-    const std::string_view line = log;
-    const std::string_view digits = line.substr(line.rfind(' ') + 1);
-    const std::string secret = from_hex(digits).value();
-    const char* label = "";
-    if (line.starts_with("CLIENT_TRAFFIC_SECRET_0 ")) label = "c ap traffic";
-    if (line.starts_with("SERVER_TRAFFIC_SECRET_0 ")) label = "s ap traffic";
-    static_cast<detail::TrafficSecrets*>(SSL_get_app_data(ssl))
-        ->hear(label, {}, {octets(secret), secret.size()});
-  }
-
-  /// Reads until the stream has no more to give.
-  void read() {
-    char room[64 * 1024];
-    for (;;) {
-      const net::IoResult got = stream->try_read(room);
-      if (got.state == IoState::done && got.bytes > 0) {
-        data.append(room, got.bytes);
-        continue;
-      }
-      end = got.state;
-      return;
-    }
-  }
-
-  /// "fatal 10", "close 0", "data": what the server has sent, record by record.
-  std::string said() {
-    std::string out;
-    const std::string all = server.script->take_written();
-    std::string_view rest = all;
-    while (!rest.empty()) {
-      const auto size = static_cast<std::size_t>(static_cast<unsigned char>(rest[3]) << 8 |
-                                                 static_cast<unsigned char>(rest[4])) +
-                        detail::header_octets;
-      std::string inside(size, '\0');
-      unsigned char type = 0;
-      REQUIRE(listener->open(rest.substr(0, size), inside.data(), type));
-      rest.remove_prefix(size);
-      if (!out.empty()) out += ", ";
-      if (type == 21) {
-        out += (inside[0] == 2 ? "fatal " : "warning ") +
-               std::to_string(static_cast<unsigned char>(inside[1]));
-      } else if (type == 22) {
-        out += "message " + std::to_string(static_cast<unsigned char>(inside[0]));
-        listener->update();
-      } else {
-        out += "data";
-      }
-    }
-    return out;
-  }
-
-  ServerEnd server;
-  RawClient client;
-  detail::TrafficSecrets secrets;
-  std::unique_ptr<net::Stream> stream;
-  std::optional<Forger> forger;
-  std::optional<RecordKey> listener;
-  std::string data;
-  IoState end = IoState::done;
-};
 
 struct Outcome {
   IoState end;
@@ -166,7 +37,7 @@ doctest::String toString(const Outcome& outcome) {
 using Forge = std::function<std::string(Forger&)>;
 
 Outcome outcome(bool lean, const Forge& forge, std::size_t at_most = Script::no_limit) {
-  Live live(lean);
+  ForgedClient live(lean);
   live.server.script->at_most(at_most);
   live.server.script->send(forge(*live.forger));
   live.read();
@@ -457,7 +328,7 @@ TEST_CASE("a record that should not be gets the alert that RFC 8446 names, and O
 }
 
 TEST_CASE("a client that asks for a new key of ours gets one answer to many questions") {
-  Live live(true);
+  ForgedClient live(true);
   for (int i = 0; i < 5; ++i) {
     live.server.script->send(live.forger->handshake(key_update(1)));
     live.forger->update();
@@ -505,7 +376,7 @@ TEST_CASE("at the end of all sequence numbers a new key is taken, and a last ale
 TEST_CASE("after the client's close_notify the other direction goes on") {
   for (const bool lean : {false, true}) {
     CAPTURE(lean);
-    Live live(lean);
+    ForgedClient live(lean);
     live.server.script->send(live.forger->alert(std::string("\1\0", 2)));
     live.read();
     CHECK(live.end == IoState::end);
@@ -519,7 +390,7 @@ TEST_CASE("after the client's close_notify the other direction goes on") {
 }
 
 TEST_CASE("after our close_notify the client is still heard, and its faults no longer answered") {
-  Live live(true);
+  ForgedClient live(true);
   live.stream->shutdown_write();
   CHECK(live.said() == "warning 0");
   live.server.script->send(live.forger->data("late"));
@@ -537,7 +408,7 @@ TEST_CASE("after our close_notify the client is still heard, and its faults no l
 
 TEST_CASE("errors of a lean stream name the fault and whose it is") {
   const auto detail_of = [](const Forge& forge) {
-    Live live(true);
+    ForgedClient live(true);
     live.server.script->send(forge(*live.forger));
     live.read();
     CHECK(live.end == IoState::failed);
@@ -557,7 +428,7 @@ TEST_CASE("errors of a lean stream name the fault and whose it is") {
 }
 
 TEST_CASE("a quiet client that changes its keys is still quiet") {
-  Live live(true);
+  ForgedClient live(true);
   CHECK(live.stream->silent());
   live.server.script->send(live.forger->handshake(key_update(0)));
   live.forger->update();
@@ -575,7 +446,7 @@ TEST_CASE("a quiet client that changes its keys is still quiet") {
 }
 
 TEST_CASE("what a small room cannot hold is kept, and what is kept comes first") {
-  Live live(true);
+  ForgedClient live(true);
   std::string octets(3 * 16 * 1024, '\0');
   SystemEntropy().fill(octets);
   const std::string_view all = octets;
