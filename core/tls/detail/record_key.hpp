@@ -3,21 +3,12 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <optional>
 #include <span>
 #include <string_view>
 
-namespace gatehouse::tls::detail {
+#include "core/tls/detail/aead_key.hpp"
 
-/// The cipher suites of TLS 1.3 whose records are made here, by their numbers (RFC 8446 §B.4).
-enum class Suite : std::uint16_t {
-  aes_128_gcm_sha256 = 0x1301,
-  aes_256_gcm_sha384 = 0x1302,
-  chacha20_poly1305_sha256 = 0x1303,
-};
-std::optional<Suite> suite_of(std::uint16_t number);
-/// Octets of the suite's hash, and so of its traffic secrets.
-std::size_t secret_octets(Suite suite);
+namespace gatehouse::tls::detail {
 
 /// RFC 8446 §5.1.
 enum class ContentType : std::uint8_t {
@@ -45,9 +36,8 @@ struct TrafficKey {
 };
 
 /// One direction of TLS 1.3 records: the traffic secret, the key and nonces made of it, and how
-/// many records they have protected (RFC 8446 §5.2, §5.3, §7.2, §7.3). What the AEAD needs beyond
-/// that belongs to the thread and is loaded with the key of whoever uses it next, so that a
-/// connection that waits costs no more than this object. Everything secret is wiped when it goes.
+/// many records they have protected (RFC 8446 §5.2, §5.3, §7.2, §7.3). A connection that waits
+/// costs no more than this object (most_loaded). Everything secret is wiped when it goes.
 class RecordKey {
  public:
   /// Its secret has secret_octets(); `sequence`: records its key has protected already.
@@ -69,20 +59,11 @@ class RecordKey {
   bool open(std::span<const char> record, char* out, unsigned char& last);
 
  private:
-  void derive();
-  void take_number();
-  std::array<unsigned char, 12> nonce() const;
+  std::span<unsigned char> secret();
 
-  std::uint64_t id_ = 0;  // of the key, unlike any other in this process
+  AeadKey key_;
   std::uint64_t sequence_;
-  Suite suite_;
-  std::array<unsigned char, 12> iv_{};
-  std::array<unsigned char, 32> key_{};
   std::array<unsigned char, 48> secret_{};
 };
-
-/// RFC 8446 §7.1, with an empty context. Requires: `out` is no longer than the suite's hash.
-void expand_label(Suite suite, std::span<const unsigned char> secret, std::string_view label,
-                  std::span<unsigned char> out);
 
 }  // namespace gatehouse::tls::detail
