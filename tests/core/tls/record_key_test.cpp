@@ -1,8 +1,13 @@
 #include "core/tls/detail/record_key.hpp"
 
 #include <doctest/doctest.h>
+#include <openssl/evp.h>
 
+#include <array>
+#include <cstring>
 #include <limits>
+#include <memory>
+#include <vector>
 
 #include "core/base/bytes.hpp"
 #include "tests/core/tls/bench.hpp"
@@ -151,6 +156,66 @@ TEST_CASE("a sequence number is never used twice, also at the end of all numbers
   writer.update();
   reader.update();
   CHECK(opened(reader, sealed(writer, ContentType::application_data, "new")) == "new\x17");
+}
+
+/// What is inside a record of ChaCha20-Poly1305, by OpenSSL alone; empty: it does not open.
+std::string opened_by_openssl(const std::string& secret, std::uint64_t sequence,
+                              const std::string& record) {
+  std::array<unsigned char, 32> key{};
+  std::array<unsigned char, 12> iv{};
+  constexpr auto suite = Suite::chacha20_poly1305_sha256;
+  detail::expand_label(suite, span_of(secret), "key", key);
+  detail::expand_label(suite, span_of(secret), "iv", iv);
+  iv[11] ^= static_cast<unsigned char>(sequence);
+  const std::size_t size = record.size() - detail::header_octets - detail::tag_octets;
+  std::string tag = record.substr(detail::header_octets + size);
+  std::string out(size, '\0');
+  const CipherContext aead(EVP_CIPHER_CTX_new());
+  int moved = 0;
+  const bool good =
+      EVP_DecryptInit_ex(aead.get(), EVP_chacha20_poly1305(), nullptr, key.data(), iv.data()) ==
+          1 &&
+      EVP_CIPHER_CTX_ctrl(aead.get(), EVP_CTRL_AEAD_SET_TAG, 16, tag.data()) == 1 &&
+      EVP_DecryptUpdate(aead.get(), nullptr, &moved, octets(record), detail::header_octets) == 1 &&
+      EVP_DecryptUpdate(aead.get(), octets(out), &moved, octets(record) + detail::header_octets,
+                        static_cast<int>(size)) == 1 &&
+      EVP_DecryptFinal_ex(aead.get(), octets(tag), &moved) == 1;
+  return good ? out : std::string();
+}
+
+TEST_CASE("more keys than stay loaded are as good as few") {
+  constexpr auto suite = Suite::chacha20_poly1305_sha256;
+  struct Known {
+    explicit Known(std::string from) : secret(std::move(from)), key(suite, span_of(secret), 0) {}
+    std::string secret;
+    RecordKey key;
+    std::uint64_t sealed = 0;
+  };
+  const auto known = [](std::size_t which) {
+    std::string secret(32, 's');
+    std::memcpy(secret.data(), &which, sizeof which);
+    return std::make_unique<Known>(secret);
+  };
+  std::vector<std::unique_ptr<Known>> all;
+  for (std::size_t i = 0; i < detail::most_loaded + 100; ++i) all.push_back(known(i));
+  int wrong = 0;
+  for (std::size_t turn = 0; turn < 4; ++turn) {
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      Known& one = *all[i];
+      const std::string record = sealed(one.key, ContentType::application_data, "words");
+      if (opened_by_openssl(one.secret, one.sealed++, record) != "words\x17") ++wrong;
+      // Some change and some go, loaded or not.
+      if (i % 7 == turn) {
+        std::string next(32, '\0');
+        detail::expand_label(suite, span_of(one.secret), "traffic upd", {octets(next), 32});
+        one.secret = next;
+        one.sealed = 0;
+        one.key.update();
+      }
+      if (i % 11 == turn) all[i] = known(all.size() * turn + i);
+    }
+  }
+  CHECK(wrong == 0);
 }
 
 TEST_CASE("suites are those of TLS 1.3 with a tag of 16 octets") {
