@@ -4,6 +4,7 @@
 
 #include "core/base/contains.hpp"
 #include "core/base/log.hpp"
+#include "core/base/worker_cell.hpp"
 #include "proxy/serve/backend/sticky.hpp"
 
 namespace gatehouse::serve::backend {
@@ -264,7 +265,7 @@ void Pools::reconcile(const Plans& plans) {
     auto& backend = backends_[name];
     if (!backend) backend = std::make_shared<Backend>(means_, random_);
     if (backend->plan_ == plan) continue;
-    reconcile(*backend, plan);
+    reconcile(*backend, counted_apart(plan));
   }
 }
 

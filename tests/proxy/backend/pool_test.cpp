@@ -271,6 +271,31 @@ TEST_CASE("of several addresses one that refuses costs no request") {
   for (std::size_t i = 0; i < 3; ++i) exchange(bench, *client, server, i);
 }
 
+TEST_CASE("requests of a worker move no count that others move") {
+  Scripted scripted;
+  config::Config config;
+  config.backends.emplace_back();
+  config.backends[0].name = "app";
+  config.backends[0].servers = {named("127.0.0.1", 80)};
+  const backend::Plans plans = backend::make_plans(config).value();
+  Worker& worker = *scripted.bench.worker;
+  const backend::Means means{scripted.bench.clock, scripted.bench.resolver, scripted.dialer,
+                             worker.wheel,         worker.buffers,          worker.crew};
+  backend::Pools pools(means, [] { return 1U; });
+  pools.reconcile(plans);
+  const auto backend = pools.find("app");
+  REQUIRE(backend != nullptr);
+  CHECK(backend->plan() == plans.at("app"));
+  const auto everybody = plans.at("app").use_count();
+  const auto here = backend->plan().use_count();
+  const auto request = backend->plan();  // a copy
+  CHECK(plans.at("app").use_count() == everybody);
+  CHECK(backend->plan().use_count() == here + 1);
+  // The same plans again change nothing.
+  pools.reconcile(plans);
+  CHECK(backend->plan().use_count() == here + 1);
+}
+
 TEST_CASE("a server behind a unix socket is reached, and told a Host where the client had none") {
   Bench bench;
   std::string folder = std::filesystem::temp_directory_path() / "gatehouse-XXXXXX";
