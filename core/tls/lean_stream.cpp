@@ -127,6 +127,10 @@ class LeanStream final : public RecordStream {
   IoResult try_read(std::span<char> into) override;
   IoResult try_write(std::string_view from) override;
   void shutdown_write() override;
+  void rest(std::unique_ptr<net::Sleeper> sleeper) override {
+    layer_.rest();
+    under_->rest(std::move(sleeper));
+  }
   bool pending() const override;
   bool silent() override;
   bool lean() const override { return true; }

@@ -23,21 +23,11 @@ class LoadedKeys {
     return place < places_.size() && places_[place].id == id;
   }
 
-  /// Where another key may be loaded: the longest loaded one makes room.
-  std::uint16_t take() {
-    if (!free_.empty()) {
-      const std::uint16_t place = free_.back();
-      free_.pop_back();
-      return place;
-    }
-    if (places_.size() < most_loaded) {
-      places_.reserve(most_loaded);
-      free_.reserve(most_loaded);
-      places_.emplace_back();
-      return static_cast<std::uint16_t>(places_.size() - 1);
-    }
-    next_ = (next_ + 1) % places_.size();
-    return static_cast<std::uint16_t>(next_);
+  /// Where this key is to be loaded.
+  std::uint16_t take(std::uint64_t id) {
+    const std::uint16_t place = free_place();
+    places_[place].id = id;
+    return place;
   }
 
   /// Null key: the one that is loaded. Null: OpenSSL failed, and the place is free.
@@ -55,21 +45,15 @@ class LoadedKeys {
                            : EVP_DecryptInit_ex2(context.get(), cipher, key, nonce, nullptr);
       if (done == 1) return context.get();
     }
-    context.reset();
-    give_back(place);
+    unload(place);
     return nullptr;
   }
 
-  void belongs(std::uint16_t place, std::uint64_t id) { places_[place].id = id; }
-
-  void unload(Suite suite, std::uint16_t place) {
-    constexpr std::array<unsigned char, 32> none{};
+  /// Its context goes, and what is secret in it is wiped by OpenSSL.
+  void unload(std::uint16_t place) {
+    places_[place].context.reset();
     places_[place].id = 0;
-    if (ready(suite, Way::seal, place, none.data(), none.data()) == nullptr) {
-      ERR_clear_error();
-      return;
-    }
-    give_back(place);
+    free_.push_back(place);
   }
 
  private:
@@ -78,9 +62,21 @@ class LoadedKeys {
     std::uint64_t id = 0;  // of the key it is loaded with; 0: of none
   };
 
-  void give_back(std::uint16_t place) {
-    places_[place].id = 0;
-    free_.push_back(place);
+  /// The longest loaded key makes room.
+  std::uint16_t free_place() {
+    if (!free_.empty()) {
+      const std::uint16_t place = free_.back();
+      free_.pop_back();
+      return place;
+    }
+    if (places_.size() < most_loaded) {
+      places_.reserve(most_loaded);
+      free_.reserve(most_loaded);
+      places_.emplace_back();
+      return static_cast<std::uint16_t>(places_.size() - 1);
+    }
+    next_ = (next_ + 1) % places_.size();
+    return static_cast<std::uint16_t>(next_);
   }
 
   std::vector<Place> places_;
@@ -100,7 +96,7 @@ std::span<unsigned char> AeadKey::key() { return std::span(key_).first(key_octet
 
 void AeadKey::unload() {
   LoadedKeys& all = LoadedKeys::of(suite_);
-  if (id_ != 0 && all.has(id_, place_)) all.unload(suite_, place_);
+  if (id_ != 0 && all.has(id_, place_)) all.unload(place_);
 }
 
 void AeadKey::begin() {
@@ -127,12 +123,9 @@ evp_cipher_ctx_st* AeadKey::ready(Way way, std::uint64_t sequence) {
     nonce[nonce.size() - 1 - i] ^= static_cast<unsigned char>(sequence >> (8 * i));
   }
   LoadedKeys& all = LoadedKeys::of(suite_);
-  if (all.has(id_, place_)) return all.ready(suite_, way, place_, nullptr, nonce.data());
-  place_ = all.take();
-  all.belongs(place_, 0);
-  EVP_CIPHER_CTX* const aead = all.ready(suite_, way, place_, key_.data(), nonce.data());
-  if (aead != nullptr) all.belongs(place_, id_);
-  return aead;
+  const bool loaded = all.has(id_, place_);
+  if (!loaded) place_ = all.take(id_);
+  return all.ready(suite_, way, place_, loaded ? nullptr : key_.data(), nonce.data());
 }
 
 }  // namespace gatehouse::tls::detail

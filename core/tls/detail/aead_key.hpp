@@ -37,11 +37,12 @@ class AeadKey {
   /// The thread's, ready for the record of this number. Null: OpenSSL failed. Good until the next
   /// call for any key.
   evp_cipher_ctx_st* ready(Way way, std::uint64_t sequence);
+  /// It will not be used for a while.
+  void unload();
 
  private:
   std::span<unsigned char> key();
   void begin();  // as another key
-  void unload();
 
   std::uint64_t id_ = 0;  // of this very key, unlike any other in this process; 0: none
   Suite suite_;

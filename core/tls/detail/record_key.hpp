@@ -49,6 +49,8 @@ class RecordKey {
   std::uint64_t sequence() const { return sequence_; }
   /// The next secret takes the place of this one.
   void update();
+  /// No record is expected for a while.
+  void rest() { key_.unload(); }
   /// Makes one record of at most most_content octets at `out`, which has room for it and may not
   /// overlap them. False: OpenSSL failed, or the sequence is at its end.
   bool seal(ContentType type, std::string_view content, char* out);

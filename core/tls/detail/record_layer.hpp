@@ -64,6 +64,9 @@ class RecordLayer {
   /// above.
   bool send_alert(Alert alert, char* out);
 
+  /// Nothing is expected either way for a while.
+  void rest() { client_.rest(), server_.rest(); }
+
   /// After `failed`.
   const Error& problem() const { return problem_; }
   /// What to tell the client after `failed`.

@@ -204,7 +204,7 @@ TEST_CASE("more keys than stay loaded are as good as few") {
       Known& one = *all[i];
       const std::string record = sealed(one.key, ContentType::application_data, "words");
       if (opened_by_openssl(one.secret, one.sealed++, record) != "words\x17") ++wrong;
-      // Some change and some go, loaded or not.
+      // Some change, rest or go, loaded or not.
       if (i % 7 == turn) {
         std::string next(32, '\0');
         detail::expand_label(suite, span_of(one.secret), "traffic upd", {octets(next), 32});
@@ -212,6 +212,7 @@ TEST_CASE("more keys than stay loaded are as good as few") {
         one.sealed = 0;
         one.key.update();
       }
+      if (i % 5 == turn) one.key.rest();
       if (i % 11 == turn) all[i] = known(all.size() * turn + i);
     }
   }
