@@ -141,30 +141,6 @@ constexpr auto never_in_trailers = names({"transfer-encoding",
                                           "expires",
                                           "warning"});
 
-constexpr auto singletons = names({"host",
-                                   "content-length",
-                                   "content-type",
-                                   "content-location",
-                                   "authorization",
-                                   "proxy-authorization",
-                                   "if-modified-since",
-                                   "if-unmodified-since",
-                                   "if-range",
-                                   "range",
-                                   "location",
-                                   "expect",
-                                   "date",
-                                   "from",
-                                   "referer",
-                                   "user-agent",
-                                   "max-forwards",
-                                   "age",
-                                   "etag",
-                                   "last-modified",
-                                   "retry-after",
-                                   "server",
-                                   "origin"});
-
 // Compared after '_' became '-'.
 constexpr auto imitated =
     names({"content-length", "content-type", "transfer-encoding", "authorization",
@@ -311,18 +287,6 @@ bool imitates_protected(std::string_view name) {
 bool is_forbidden_trailer(std::string_view name) {
   return one_of(name, never_in_trailers) || (forwarded_family | spoofable).has(field_name(name)) ||
          starts_with(name, "proxy-") || starts_with(name, "if-") || imitates_protected(name);
-}
-
-bool is_singleton(std::string_view name) { return one_of(name, singletons); }
-
-std::optional<std::string_view> duplicated_singleton(const Fields& fields) {
-  for (auto line = fields.begin(); line != fields.end(); ++line) {
-    const bool before = std::any_of(fields.begin(), line, [&](const Field& earlier) {
-      return equal_ignoring_case(earlier.name, line->name);
-    });
-    if (before && is_singleton(line->name)) return line->name;
-  }
-  return {};
 }
 
 bool repeats_authorization(const Fields& fields) {

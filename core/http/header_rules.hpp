@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <string_view>
 
@@ -69,9 +68,6 @@ constexpr FieldNames spoofable = {FieldName::proxy, FieldName::client_cert, Fiel
 bool imitates_protected(std::string_view name);
 /// RFC 9110 §6.5.1: never meaningful, or dangerous, after the body.
 bool is_forbidden_trailer(std::string_view name);
-bool is_singleton(std::string_view name);
-/// The first name that may occur once only but occurs again.
-std::optional<std::string_view> duplicated_singleton(const Fields& fields);
 /// A request says who it is from in one line. Of two, we could judge one and a server the other.
 bool repeats_authorization(const Fields& fields);
 /// By these lines a user logs in once for all requests of a connection (NTLM, Negotiate), against

@@ -78,16 +78,6 @@ TEST_CASE("names that only a proxy may set are known") {
   CHECK_FALSE(spoofable.has(field_name("Proxy-Status")));
 }
 
-TEST_CASE("a singleton that occurs twice is found, a list field is not") {
-  Fields fields;
-  fields.add("Accept", "a");
-  fields.add("accept", "b");
-  CHECK_FALSE(duplicated_singleton(fields).has_value());
-  fields.add("Content-Type", "a");
-  fields.add("content-type", "a");
-  CHECK(duplicated_singleton(fields) == "content-type");
-}
-
 TEST_CASE("fields kept by a message stay where they are while it grows and moves") {
   Fields fields;
   std::vector<std::string> wanted;
