@@ -76,7 +76,8 @@ def on_demand(bench):
                     busy.start()
                     beside, failed_beside = bench.scene.latencies(url, seconds, 500, "--h1")
                     if ended:
-                        raise RuntimeError("the burst was over before the latencies beside it were taken")
+                        raise RuntimeError("the burst was over before the latencies beside it were taken, "
+                                           f"{burst.errors[name]} names without an answer (has the CA locked itself up?)")
                     busy.join()
                     tail.figures.add("calm", calm[len(calm) * 99 // 100])
                     tail.figures.add(name, beside[len(beside) * 99 // 100])

@@ -61,7 +61,7 @@ http {{
         with open(log, "wb") as out:
             self.process = subprocess.Popen(pinned(LOAD_CPU, [self.binary, "-c", config, "-p", self.folder]),
                                             stdout=out, stderr=out, stdin=subprocess.DEVNULL)
-        self.scene.watch(self)
+        self.scene.callback(self.stop)
         self.scene.backend = self
         first_answer(self.port, None, self.process, log)
         return self.port
@@ -77,6 +77,7 @@ class Scene(contextlib.ExitStack):
         os.chmod(self.top, 0o755)  # workers of others give root up, and read files in here
         self.tools = tools
         self.backend = None
+        self.peers = []
         # The same suite for everybody: servers differ in which of those offered they prefer.
         openssl = os.path.join(self.top, "openssl.cnf")
         with open(openssl, "w") as out:
@@ -90,7 +91,13 @@ class Scene(contextlib.ExitStack):
         return path
 
     def watch(self, peer):
+        self.peers.append(peer)
         self.callback(peer.stop)
+
+    def stop_peers(self):
+        """All that a scenario has left running."""
+        for peer in self.peers:
+            peer.stop()
 
     def certificate(self, host, kind="p256"):
         """A certificate of its own for the host. Returns (host, certificate file, key file)."""
