@@ -54,6 +54,17 @@ Result<void> shake(SSL* server, SSL* client) {
   return refused("client", "came to no end");
 }
 
+/// What clients ask of the digest under a signature, in bits: more than SHA-1 has (RFC 9155).
+/// OpenSSL serves such a certificate from 3.5.9 on.
+constexpr int least_digest_bits = 112;
+
+bool weakly_signed(X509* certificate) {
+  if ((X509_get_extension_flags(certificate) & EXFLAG_SS) != 0) return false;  // nobody checks it
+  int bits = 0;
+  return X509_get_signature_info(certificate, nullptr, nullptr, &bits, nullptr) == 1 &&
+         bits < least_digest_bits;
+}
+
 Result<void> check_chain(SSL* client, const Certificate& certificate) {
   const STACK_OF(X509)* arrived = SSL_get_peer_cert_chain(client);
   const STACK_OF(X509)* sent = certificate.chain();
@@ -64,6 +75,8 @@ Result<void> check_chain(SSL* client, const Certificate& certificate) {
     const X509* expected = n == 0 ? certificate.leaf() : sk_X509_value(sent, n - 1);
     if (X509_cmp(sk_X509_value(arrived, n), expected) != 0)
       return refused("client", "another chain arrived");
+    if (weakly_signed(sk_X509_value(arrived, n)))
+      return refused("client", "signed over a digest that is too weak");
   }
   return {};
 }

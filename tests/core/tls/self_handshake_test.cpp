@@ -84,10 +84,12 @@ TEST_CASE("a certificate without its key, or with another one's, does not get to
   CHECK_FALSE(Certificate::parse(certificate->chain_pem(), other));
 }
 
-TEST_CASE("what OpenSSL refuses to serve is found out before a visitor does") {
+TEST_CASE("what OpenSSL or its clients refuse is found out before a visitor does") {
   const KeyHandle leaf_key = raw_key(2048);
   std::string chain;
+  std::string other = "server: ";
   SUBCASE("a leaf signed over SHA-1") {
+    other = "client: signed over";  // from 3.5.9 on OpenSSL serves it
     const KeyHandle root_key = raw_key(2048);
     const X509Handle root = careless("root", root_key.get(), nullptr, root_key.get(), EVP_sha256());
     const X509Handle leaf =
@@ -109,7 +111,9 @@ TEST_CASE("what OpenSSL refuses to serve is found out before a visitor does") {
   const auto shaken = shake_hands_with_ourselves(**certificate);
   REQUIRE_FALSE(shaken);
   CHECK(shaken.error().side() == Side::ca);
-  CHECK(shaken.error().detail().starts_with("handshake with ourselves: server: "));
+  const std::string by = "handshake with ourselves: ";
+  CHECK((shaken.error().detail().starts_with(by + "server: ") ||
+         shaken.error().detail().starts_with(by + other)));
 }
 
 }  // namespace
