@@ -49,9 +49,8 @@ respond = {{ body = "hello from here" }}
 """)
         self.root = self.gate.internal_root()
 
-    def found(self, needles):
-        """The names of those that are anywhere in the memory of the process."""
-        out = set()
+    def memory(self):
+        """All that the process can write to, in pieces."""
         with open(f"/proc/{self.gate.pid()}/maps") as maps, \
                 open(f"/proc/{self.gate.pid()}/mem", "rb", buffering=0) as memory:
             for line in maps:
@@ -61,9 +60,11 @@ respond = {{ body = "hello from here" }}
                     continue
                 with contextlib.suppress(OSError):  # gone since, or of a kind that nobody reads
                     memory.seek(start)
-                    octets = memory.read(end - start)
-                    out.update(name for name, needle in needles.items() if needle in octets)
-        return out
+                    yield memory.read(end - start)
+
+    def found(self, needles):
+        """The names of those that are anywhere in the memory of the process."""
+        return {name for octets in self.memory() for name, needle in needles.items() if needle in octets}
 
     def client(self, *words):
         """An open connection that has been answered once, and the secrets of it by name."""
@@ -103,6 +104,23 @@ respond = {{ body = "hello from here" }}
                 peer.end()
                 everything = current | secrets | later
                 wait_for(lambda: not self.found(everything), "the end of all secrets of a connection that ended")
+
+    def test_a_connection_that_rests_has_its_keys_once(self):
+        self.serve()
+        for suite, digest, size in SUITES:
+            with self.subTest(suite):
+                peer, secrets = self.client("-ciphersuites", suite)
+                keys = [Keys(digest, size, secrets[f"{way}_TRAFFIC_SECRET_0"]).key for way in ("CLIENT", "SERVER")]
+
+                def copies():
+                    counts = [0, 0]
+                    for octets in self.memory():
+                        counts = [count + octets.count(key) for count, key in zip(counts, keys)]
+                    return counts
+                # What OpenSSL made of them for busy times has gone.
+                wait_for(lambda: copies() == [1, 1], "the rest of a connection")
+                peer.say(ASK, "hello from here", 2)
+                peer.end()
 
     def test_a_session_is_resumed_without_leaving_its_secret(self):
         self.serve()
