@@ -16,8 +16,8 @@ awaitable<void> Connection::serve_h2(std::string early) {
   http::H2ServerSettings settings;
   {
     const auto held = door_->snapshot(worker_);
-    settings = settings_of<http::H2ServerSettings>((*held)->server(), tls());
-    settings.streams = static_cast<std::uint32_t>((*held)->server().limits.h2_streams);
+    settings = settings_of<http::H2ServerSettings>(held->server(), tls());
+    settings.streams = static_cast<std::uint32_t>(held->server().limits.h2_streams);
   }
   const http::H2ServerWorker means{
       {worker_.executor(), worker_.clock, worker_.wheel, worker_.buffers},

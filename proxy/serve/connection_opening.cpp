@@ -83,14 +83,14 @@ Alert alert_for(const Error& error) {
 /// that waits for requests keeps none alive.
 awaitable<bool> Connection::begin() {
   const auto held = door_->snapshot(worker_);
-  const Endpoint* endpoint = held ? (*held)->endpoint(door_->address) : nullptr;
+  const Endpoint* endpoint = held ? held->endpoint(door_->address) : nullptr;
   if (endpoint == nullptr) co_return false;
   settings_ = endpoint->h1;
-  const bool introduced = co_await introduce(**held);
+  const bool introduced = co_await introduce(*held);
   if (!introduced || !endpoint->tls) co_return introduced;
-  const Steady deadline = worker_.clock.steady() + (*held)->server().timeouts.handshake;
+  const Steady deadline = worker_.clock.steady() + held->server().timeouts.handshake;
   if (endpoint->passes_through) {
-    const bool ours = co_await claim(**held, *endpoint, deadline);
+    const bool ours = co_await claim(*held, *endpoint, deadline);
     if (!ours) co_return false;
   }
   const bool shaken = co_await shake_hands(deadline);

@@ -45,13 +45,13 @@ tls::HelloAnswer SiteJudge::probe(const tls::Hello& hello) {
   answer.certificates = *ready;
   // Its settings are those of any site: a probe only looks at the certificate.
   const auto snapshot = door_.snapshot(worker_);
-  if (snapshot) answer.policy = (*snapshot)->any_policy();
+  if (snapshot) answer.policy = snapshot->any_policy();
   return answer;
 }
 
 tls::HelloAnswer SiteJudge::decide(const tls::Hello& hello) {
   const auto snapshot = door_.snapshot(worker_);
-  const Endpoint* endpoint = snapshot ? (*snapshot)->endpoint(door_.address) : nullptr;
+  const Endpoint* endpoint = snapshot ? snapshot->endpoint(door_.address) : nullptr;
   if (endpoint == nullptr || !endpoint->tls || hello.bad_server_name) {
     return refuse(Alert::unrecognized_name);
   }

@@ -35,8 +35,8 @@ Door::Door(asio::io_context& io, std::string name, net::ListenSocket listening)
       socket(io, listening.release()),
       pause(io) {}
 
-WorkerCell<Snapshot>::Held Door::snapshot(const Worker& worker) const {
-  return last ? last : worker.snapshot.take();
+std::shared_ptr<const Snapshot> Door::snapshot(const Worker& worker) const {
+  return last ? last : worker.snapshot;
 }
 
 Listening::Listening(Worker& worker) : worker_(worker) {
@@ -53,7 +53,7 @@ void Listening::add(std::string address, net::ListenSocket socket) {
 
 void Listening::change_over(const Snapshot& next) {
   for (const auto& [address, door] : doors_) {
-    if (next.endpoint(address) == nullptr) door->last = worker_.snapshot.take();
+    if (next.endpoint(address) == nullptr) door->last = worker_.snapshot;
   }
 }
 
@@ -77,8 +77,8 @@ void Listening::made_room() {
 }
 
 std::size_t Listening::room() const {
-  const auto snapshot = worker_.snapshot.take();
-  std::size_t most = snapshot ? (*snapshot)->server().max_connections : 0;
+  const Snapshot* const snapshot = worker_.snapshot.get();
+  std::size_t most = snapshot != nullptr ? snapshot->server().max_connections : 0;
   if (most == 0) most = worker_.around.open_files / descriptors_per_connection;
   const std::size_t share = std::max<std::size_t>(most / worker_.of_workers, 1);
   const std::size_t open = worker_.connections.count();

@@ -21,9 +21,9 @@ struct Door {
   asio::steady_timer pause;  // while nothing is accepted
   /// The last snapshot that wants this listener, once the worker has a newer one: whoever came in
   /// by it is served as it was, whatever the newer one says of other listeners. Null before.
-  WorkerCell<Snapshot>::Held last;
+  std::shared_ptr<const Snapshot> last;
   /// What they go by now.
-  WorkerCell<Snapshot>::Held snapshot(const Worker& worker) const;
+  std::shared_ptr<const Snapshot> snapshot(const Worker& worker) const;
 };
 
 /// What one worker listens on. Touch it on its worker only.

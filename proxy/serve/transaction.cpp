@@ -45,7 +45,7 @@ Transaction::Transaction(Worker& worker, const Door& door, const Entrance& entra
 
 awaitable<void> Transaction::answer(http::ServerExchange& exchange) {
   const auto held = door_.snapshot(worker_);
-  const Snapshot& snapshot = **held;
+  const Snapshot& snapshot = *held;
   const http::RequestHead& request = exchange.request();
   begin_request(request, snapshot);
   const Admission admission = admit(snapshot, entrance_, worker_.challenges, request, facts_,
@@ -145,7 +145,7 @@ void Transaction::refused(const http::Refusal& refusal, http::Version version) {
   const auto held = door_.snapshot(worker_);
   http::RequestHead none;
   none.version = version;
-  begin_request(none, **held);
+  begin_request(none, *held);
   facts_.status = refusal.status;
   facts_.error = refusal.reason;
   facts_.rejected = label_of(refusal);

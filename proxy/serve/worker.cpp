@@ -6,6 +6,7 @@
 #include <exception>
 #include <utility>
 
+#include "core/base/counted_apart.hpp"
 #include "core/base/elsewhere.hpp"
 #include "core/base/letterbox.hpp"
 #include "core/base/log.hpp"
@@ -171,7 +172,7 @@ awaitable<void> Workers::publish(std::shared_ptr<const Snapshot> next,
     if (worker.listening) worker.listening->change_over(*next);
     for (auto& one : worker.certificates.limit(next->server().certificates_in_memory))
       evicted.push_back(std::move(one));
-    worker.snapshot.put(next);
+    worker.snapshot = counted_apart(next);
   };
   co_await on_each(job);
 }

@@ -16,7 +16,6 @@
 #include "core/base/asio.hpp"
 #include "core/base/entropy.hpp"
 #include "core/base/helper_pool.hpp"
-#include "core/base/worker_cell.hpp"
 #include "core/http/encoder.hpp"
 #include "core/http/http_date.hpp"
 #include "core/net/buffer_pool.hpp"
@@ -109,7 +108,7 @@ class Worker {
   net::BufferPool buffers;
   http::HttpDate date;
   http::Encoders encoders;
-  WorkerCell<Snapshot> snapshot;
+  std::shared_ptr<const Snapshot> snapshot;  // counted apart; null before the first one
   tls::CertificateIndex certificates;
   acme::ChallengeBoard challenges;
   Counters counters;

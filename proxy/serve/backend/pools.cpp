@@ -3,8 +3,8 @@
 #include <algorithm>
 
 #include "core/base/contains.hpp"
+#include "core/base/counted_apart.hpp"
 #include "core/base/log.hpp"
-#include "core/base/worker_cell.hpp"
 #include "proxy/serve/backend/sticky.hpp"
 
 namespace gatehouse::serve::backend {

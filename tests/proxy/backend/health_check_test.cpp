@@ -43,8 +43,8 @@ struct Checked {
     farm.bench.settle();
   }
   void follow() {
-    const auto held = farm.bench.worker->snapshot.take();
-    health.reconcile((*held)->backends());
+    const auto held = farm.bench.worker->snapshot;
+    health.reconcile(held->backends());
   }
   /// Time passes in steps, and whoever asks is answered.
   void pass(std::chrono::milliseconds time) {

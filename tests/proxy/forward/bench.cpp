@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/base/bytes.hpp"
+#include "core/base/counted_apart.hpp"
 #include "proxy/serve/forwarded_fields.hpp"
 
 namespace gatehouse::test {
@@ -51,7 +52,7 @@ void Bench::publish() {
   site.routes.push_back(route);
   config->sites.push_back(site);
   snapshot_ = Snapshot::build(config, nullptr).value();
-  worker->snapshot.put(snapshot_);
+  worker->snapshot = counted_apart(snapshot_);
   worker->pools->reconcile(snapshot_->backends());
 }
 
@@ -84,13 +85,13 @@ awaitable<void> Bench::carry(Bench& bench, std::unique_ptr<net::Stream> stream) 
   for (;;) {
     auto next = co_await connection.next();
     if (!next || *next == nullptr) co_return;
-    const auto snapshot = worker.snapshot.take();
-    const Route& route = (*snapshot)->sites().front().routes.front();
+    const auto snapshot = worker.snapshot;
+    const Route& route = snapshot->sites().front().routes.front();
     RequestFacts facts;
     facts.peer = asio::ip::address_v4::loopback();
     facts.told_local = facts.peer;
     facts.listener_port = 8080;
-    facts.snapshot = snapshot->get();
+    facts.snapshot = snapshot.get();
     const auto& fields = (*next)->request().fields;
     facts.client_ip = resolve_client(fields, facts.peer, facts.snapshot->trusted()).ip;
     facts.peer_trusted = facts.snapshot->trusts(facts.peer);

@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "core/base/counted_apart.hpp"
 #include "proxy/serve/backend/pools.hpp"
 
 namespace gatehouse::serve::test {
@@ -134,10 +135,10 @@ Bench::~Bench() {
 }
 
 void Bench::publish(config::Config config) {
-  const auto before = worker->snapshot.take();
-  const auto snapshot = snapshot_of(std::move(config), before ? before->get() : nullptr);
+  const auto before = worker->snapshot;
+  const auto snapshot = snapshot_of(std::move(config), before.get());
   worker->pools->reconcile(snapshot->backends());
-  worker->snapshot.put(snapshot);
+  worker->snapshot = counted_apart(snapshot);
 }
 
 void Bench::settle() {

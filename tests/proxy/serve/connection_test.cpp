@@ -120,7 +120,7 @@ TEST_CASE("a snapshot goes when nobody serves by it, idle connections or not") {
   Bench bench(plain_config());
   const auto client = bench.connect();
   bench.ask(client, "GET /one HTTP/1.1\r\nHost: a.example\r\n\r\n");
-  const std::weak_ptr<const serve::Snapshot> old = *bench.worker->snapshot.take();
+  const std::weak_ptr<const serve::Snapshot> old = bench.worker->snapshot;
   bench.publish(plain_config());
   CHECK(old.expired());
 }

@@ -234,7 +234,7 @@ TEST_CASE("a connection that is retired at rest ends after the grace that idle o
 TEST_CASE("a connection at rest keeps no snapshot alive and is served by the new one") {
   Bench bench(house());
   const auto client = rested(bench);
-  const std::weak_ptr<const serve::Snapshot> old = *bench.worker->snapshot.take();
+  const std::weak_ptr<const serve::Snapshot> old = bench.worker->snapshot;
   auto next = house();
   next.sites[0].routes[0].respond->body = "two";
   bench.publish(next);
