@@ -1,6 +1,8 @@
 #include "proxy/serve/passwords.hpp"
 
+#include <atomic>
 #include <boost/asio/steady_timer.hpp>
+#include <memory>
 #include <optional>
 #include <utility>
 
@@ -24,15 +26,16 @@ std::string quoted_string(std::string_view text) {
 }
 
 /// Counts one who waits.
+template <class Count>
 class Waiting {
  public:
-  explicit Waiting(std::size_t& count) : count_(count) { ++count_; }
+  explicit Waiting(Count& count) : count_(count) { ++count_; }
   Waiting(const Waiting&) = delete;
   Waiting& operator=(const Waiting&) = delete;
   ~Waiting() { --count_; }
 
  private:
-  std::size_t& count_;
+  Count& count_;
 };
 
 }  // namespace
@@ -41,6 +44,9 @@ class Waiting {
 struct Passwords::Check {
   explicit Check(const asio::any_io_executor& executor) : done(executor, Steady::max()) {}
   std::optional<bool> right;
+  // Helpers look at it: what nobody waits for any more is not worth a hash, at a stop least of all.
+  const std::shared_ptr<std::atomic<std::size_t>> wanted =
+      std::make_shared<std::atomic<std::size_t>>(0);
   asio::steady_timer done;  // set at Steady::max(), used as a condition
 };
 
@@ -120,24 +126,31 @@ awaitable<Passwords::Verdict> Passwords::check(const Users& users, std::string u
   const std::string& hash = known ? *known : decoy(users, user);
   const Digest asked = digest(hash, user, password);
   std::shared_ptr<Check> check = under_way_[asked];
-  if (!check) {
-    check = std::make_shared<Check>(crew_.executor());
+  const bool fresh = !check;
+  if (fresh) check = std::make_shared<Check>(crew_.executor());
+  const Waiting here(waiting_);
+  const Waiting wants(*check->wanted);  // before a helper can look
+  if (fresh) {
     under_way_[asked] = check;
     crew_.add(run(check, std::move(password), hash, asked));
   }
-  const Waiting here(waiting_);
   while (!check->right) co_await check->done.async_wait(as_result);
-  co_return known != nullptr&& * check->right ? Verdict::right : Verdict::wrong;
+  const bool fits = known != nullptr && *check->right;
+  co_return fits ? Verdict::right : Verdict::wrong;
 }
 
 awaitable<void> Passwords::run(std::shared_ptr<Check> check, std::string password, std::string hash,
                                Digest digest) {
-  auto job = [password = std::move(password), hash = std::move(hash)] {
-    return password_fits(password, hash);
+  auto job = [password = std::move(password), hash = std::move(hash), wanted = check->wanted] {
+    return *wanted > 0 ? std::optional(password_fits(password, hash)) : std::nullopt;
   };
   const Ending ending(*this, *check, digest);
-  const bool right = co_await helpers_.run_in_lane(lane_, std::move(job));
-  if (right) remember(digest);
+  std::optional<bool> right;
+  do {  // again, where somebody came who wants it after all
+    right = co_await helpers_.run_in_lane(lane_, job);
+  } while (!right && *check->wanted > 0);
+  if (!right) co_return;
+  if (*right) remember(digest);
   check->right = right;
 }
 

@@ -236,6 +236,35 @@ TEST_CASE("past a number that waits for checks the next one is turned away") {
   CHECK(status(login.ask("alice:sesame")) == "200");
 }
 
+TEST_CASE("a password that nobody waits for any more is not checked") {
+  Login login(sesame);
+  std::promise<void> gate;
+  asio::post(login.bench->helpers.executor(), [open = gate.get_future().share()] { open.wait(); });
+  const auto gone = login.send("alice:sesame");
+  REQUIRE(login.bench->worker->passwords.waiting() == 1);
+  asio::post(login.bench->worker->io, [&] { login.bench->worker->cut_connections(); });
+  login.bench->settle();
+  REQUIRE(login.bench->worker->passwords.waiting() == 0);
+  const std::string asked_again =
+      get("/", "Authorization: Basic " + base64("alice:sesame") + "\r\n");
+  SUBCASE("not at all") {
+    gate.set_value();
+    CHECK(status(login.ask("alice:wrong")) == "401");  // behind it
+    config::BasicAuth auth;
+    auth.users = {{"alice", {sesame}}};
+    const serve::Users users(auth);
+    CHECK_FALSE(login.bench->worker->passwords.remembers(users, "alice", "sesame"));
+    CHECK(status(login.ask("alice:sesame")) == "200");
+    CHECK(login.bench->worker->passwords.remembers(users, "alice", "sesame"));
+  }
+  SUBCASE("but for who asks again") {
+    const auto client = login.bench->connect();
+    CHECK(login.bench->ask(client, asked_again).empty());
+    gate.set_value();
+    CHECK(status(login.answer_to(client)) == "200");
+  }
+}
+
 TEST_CASE("every answer of a route passes its header edits, refusals keep their own care") {
   config::Route route = responding("in", {"/in"});
   route.response_headers.set = {{"X-Frame-Options", "DENY"}, {"Cache-Control", "max-age=60"}};
