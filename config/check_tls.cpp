@@ -71,7 +71,7 @@ void check_issuers(const Config& config, Book& book, const Surroundings& around)
     if (issuer.directory.empty() && !book.spoilt(path + ".directory") && !public_ca(name)) {
       book.fail(book.place(path), "[acme.issuer." + name + "] needs 'directory'");
     }
-    want_readable(issuer.roots, path, "roots", book, around);
+    want_roots(issuer.roots, path, "roots", book, around);
     if (!issuer.eab) continue;
     for (const char* key : {"key_id", "hmac_key"}) {
       if (!book.has(path + ".eab." + key)) {
@@ -124,12 +124,14 @@ void check_settings(const Config& config, const AcmeSettings& settings, const No
   }
 }
 
+using Judge = std::function<std::string(const std::string& value)>;
+
 /// Answers that cost a while, each asked for once: many sites say the same.
 class Judged {
  public:
-  const std::string& of(const std::string& ciphers, const Surroundings& around) {
-    const auto [at, fresh] = ciphers_.try_emplace(ciphers);
-    if (fresh) at->second = around.wrong_ciphers(ciphers);
+  const std::string& of(const std::string& key, const std::string& value, const Judge& wrong) {
+    const auto [at, fresh] = values_.try_emplace({key, value});
+    if (fresh) at->second = wrong(value);
     return at->second;
   }
   const WrongPair& of(const std::string& cert, const std::string& key, const Surroundings& around) {
@@ -139,7 +141,7 @@ class Judged {
   }
 
  private:
-  std::map<std::string, std::string> ciphers_;
+  std::map<std::pair<std::string, std::string>, std::string> values_;  // by key and value
   std::map<std::pair<std::string, std::string>, WrongPair> pairs_;
 };
 
@@ -249,8 +251,16 @@ class SiteTlsCheck {
            "'redirect_http' = false cannot serve a site in plain HTTP that requires a client "
            "certificate: leave it out");
     }
-    want_readable(auth.roots, path, "roots", book_, around_);
-    want_readable(auth.crl, path, "crl", book_, around_);
+    check_trusted("roots", auth.roots, around_.wrong_roots);
+    check_trusted("crl", auth.crl, around_.wrong_lists);
+  }
+
+  void check_trusted(const char* key, const std::string& file, const Judge& wrong) {
+    const std::string path = tls_ + ".client_auth";
+    want_readable(file, path, key, book_, around_);
+    if (file.empty() || !wrong || !around_.readable(file)) return;
+    const std::string& why = judged_.of(key, file, wrong);
+    if (!why.empty()) tell(extended(path, key), "'" + std::string(key) + "': " + why);
   }
 
   void check_alpn() {
@@ -262,7 +272,7 @@ class SiteTlsCheck {
 
   void check_ciphers() {
     if (site_.tls.ciphers == "default" || !around_.wrong_ciphers || !says("ciphers")) return;
-    const std::string why = judged_.of(site_.tls.ciphers, around_);
+    const std::string why = judged_.of("ciphers", site_.tls.ciphers, around_.wrong_ciphers);
     if (!why.empty()) tell(tls_ + ".ciphers", "'ciphers' " + why);
   }
 

@@ -56,6 +56,9 @@ struct Surroundings {
   std::function<std::string(const std::string& name)> wrong_user;
   /// Of a certificate and its key, both readable. It reads them, so that is not asked at a start.
   std::function<WrongPair(const std::string& cert, const std::string& key)> wrong_pair;
+  /// Of a file of roots, or of revocation lists, likewise.
+  std::function<std::string(const std::string& path)> wrong_roots;
+  std::function<std::string(const std::string& path)> wrong_lists;
 
   static Surroundings system();
 };

@@ -22,5 +22,8 @@ std::string where(const Position& at);  // FILE:LINE:COL
 /// Tells when a file that `key` below the path `table` names cannot be read.
 void want_readable(const std::string& file, const std::string& table, std::string_view key,
                    Book& book, const Surroundings& around);
+/// The same, and what is wrong with what it holds.
+void want_roots(const std::string& file, const std::string& table, std::string_view key, Book& book,
+                const Surroundings& around);
 
 }  // namespace gatehouse::config::detail

@@ -8,6 +8,7 @@
 #include "core/tls/certificate.hpp"
 #include "core/tls/cipher_list.hpp"
 #include "core/tls/pem_file.hpp"
+#include "core/tls/trust_text.hpp"
 #include "proxy/control/process.hpp"
 
 namespace gatehouse::control {
@@ -35,6 +36,14 @@ std::string wrong_user(const std::string& name) {
   if (account || account.error().fault() != Fault::not_found) return {};
   return "names '" + name + "', and there is no such user: make one ('useradd --system " + name +
          "'), or leave 'user' out to stay who starts it";
+}
+
+/// What `check` has against the text of a file.
+std::string wrong_text(const std::string& path, Result<void> (*check)(std::string_view)) {
+  const auto text = tls::read_pem_file(path);
+  if (!text) return text.error().detail();
+  const auto fine = check(*text);
+  return fine ? std::string() : path + ": " + fine.error().detail();
 }
 
 config::WrongPair wrong_pair(const std::string& cert, const std::string& key) {
@@ -65,6 +74,10 @@ config::Surroundings machine_in_depth() {
   config::Surroundings around = machine();
   around.wrong_user = wrong_user;
   around.wrong_pair = wrong_pair;
+  around.wrong_roots = [](const std::string& path) { return wrong_text(path, tls::check_roots); };
+  around.wrong_lists = [](const std::string& path) {
+    return wrong_text(path, tls::check_revocation_lists);
+  };
   return around;
 }
 

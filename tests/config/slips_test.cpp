@@ -134,6 +134,30 @@ TEST_CASE("what only other rooms can judge is told with its place, once for each
                         "g.toml:15:39: 'roots': cannot read '/r': it is a directory"});
   CHECK(asked == 1);
 
+  asked = 0;
+  machine.files["/r.pem"] = machine.files["/l.pem"] = "x";
+  around.readable = machine.around().readable;
+  around.wrong_roots = [&asked](const std::string& path) {
+    ++asked;
+    return path + ": no root";
+  };
+  around.wrong_lists = [](const std::string& path) { return path + ": no list"; };
+  const std::string trust =
+      site + "tls.client_auth = { mode = \"require\", roots = \"/r.pem\", crl = \"/l.pem\" }\n";
+  const Loaded trusting =
+      load_text("[acme.issuer.own]\ndirectory = \"https://ca/\"\n" +
+                    std::string("roots = \"/r.pem\"\n") + "[backend.b]\nservers = \"https://b\"\n" +
+                    "tls.roots = \"/r.pem\"\n[[site]]\nhosts = \"a.example\"\n" + trust +
+                    "[[site]]\nhosts = \"b.example\"\n" + trust,
+                "g.toml", around);
+  told.clear();
+  for (const Problem& problem : trusting.problems) told.push_back(problem.text());
+  CHECK(told ==
+        Strings{"g.toml:3:1: 'roots': /r.pem: no root", "g.toml:6:5: 'roots': /r.pem: no root",
+                "g.toml:10:39: 'roots': /r.pem: no root", "g.toml:10:57: 'crl': /l.pem: no list",
+                "g.toml:14:39: 'roots': /r.pem: no root", "g.toml:14:57: 'crl': /l.pem: no list"});
+  CHECK(asked == 3);  // the issuer's, the backend's, and those of both sites once
+
   const Loaded backend = load_text(
       "[backend.b]\nservers = \"https://b\"\ntls = { cert = \"/c.pem\", key = \"/k.pem\" }\n" +
           std::string(good_site),

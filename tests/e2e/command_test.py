@@ -1,6 +1,7 @@
 """The command line and the admin API as an operator and a web page meet them."""
 import shutil
 
+from certificates import Authority
 from harness import *
 
 COMMANDS = ["run", "proxy", "validate", "config", "reload", "stop", "status", "certs", "certs show", "trust",
@@ -80,7 +81,7 @@ respond = {{}}
         junk = self.scene.write("junk.pem", "junk\n")
         ciphers = "ECDHE-RSA-AES128-GCM-SHA256"
 
-        def validate(cert=cert, key=key, ciphers=ciphers, root=self.scene.dir, user=""):
+        def validate(cert=cert, key=key, ciphers=ciphers, root=self.scene.dir, user="", more=""):
             path = self.scene.write("gatehouse.toml", f"""
 [server]
 user = "{user}"
@@ -91,8 +92,17 @@ tls.mode = "files"
 tls.cert = "{cert}"
 tls.key = "{key}"
 tls.ciphers = "{ciphers}"
+{more}
 """)
             return run("validate", "-c", path)
+
+        def trust(roots, crl):
+            return f'tls.client_auth = {{ mode = "require", roots = "{roots}", crl = "{crl}" }}'
+        backend = '[backend.b]\nservers = "https://b"\ntls.roots = "%s"'
+        issuer = '[acme.issuer.own]\ndirectory = "https://ca.example/"\nroots = "%s"'
+        ca = Authority(self.scene, "clients")
+        crl = ca.crl(self.scene.path("list.pem"))
+        torn = self.scene.write("torn.pem", ca.openssl("x509", "-in", cert) + "-----BEGIN CERTIFICATE-----\nMIIB\n")
         self.assertEqual(validate(), (0, self.scene.path("gatehouse.toml") + ": valid, 1 site, 1 route, 1 certificate\n",
                                       ""))
         for change, place, told in [
@@ -102,12 +112,20 @@ tls.ciphers = "{ciphers}"
                 ({"ciphers": "FOO"}, ":10:5: 'ciphers' ", "'FOO'"),
                 ({"ciphers": ciphers + ":ECDHE-RSA-AES128-GCM-SHA257"}, ":10:5: 'ciphers' ", "-SHA257'"),
                 ({"ciphers": "TLS_AES_128_GCM_SHA256"}, ":10:5: 'ciphers' ", "TLS 1.3"),
-                ({"user": "no-such-account-here"}, ":3:1: 'user' ", "there is no such user")]:
+                ({"user": "no-such-account-here"}, ":3:1: 'user' ", "there is no such user"),
+                ({"more": trust(junk, crl)}, ":11:39: 'roots': ", f"{junk}: no 'CERTIFICATE' block"),
+                ({"more": trust(torn, crl)}, ":11:39: 'roots': ", f"{torn}: block 2 is damaged"),
+                ({"more": trust(cert, cert)}, ": 'crl': ", f"{cert}: no 'X509 CRL' block"),
+                ({"more": backend % junk}, ":13:5: 'roots': ", f"{junk}: no 'CERTIFICATE' block"),
+                ({"more": issuer % junk}, ":13:1: 'roots': ", f"{junk}: no 'CERTIFICATE' block")]:
             with self.subTest(**change):
                 status, out, err = validate(**change)
                 self.assertEqual((status, out), (2, ""))
                 self.assertIn(place, err)
                 self.assertIn(told, err)
+        for more in (trust(cert, crl), backend % cert, issuer % cert):
+            with self.subTest(more=more):
+                self.assertEqual(validate(more=more)[::2], (0, ""))
         self.assertEqual(validate(ciphers="ECDHE+AESGCM:HIGH:!aNULL:!FOO:@STRENGTH")[0], 0)
         status, _, err = validate(root=self.scene.path("nowhere"))
         self.assertEqual(status, 0)

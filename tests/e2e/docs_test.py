@@ -2,12 +2,17 @@
 import glob
 import re
 
+from certificates import Authority
 from harness import *
 
 TOP = os.environ["GATEHOUSE_TOP"]
 
 
 class Docs(Case):
+    def setUp(self):
+        super().setUp()
+        self.crl = Authority(self.scene, "clients").crl(self.scene.path("list.pem"))
+
     def validate(self, path, environment=None):
         done = subprocess.run([BINARY, "validate", "-c", path], capture_output=True, text=True,
                               env=dict(os.environ, **(environment or {})), timeout=30 * PATIENCE)
@@ -29,7 +34,8 @@ class Docs(Case):
         text = re.sub(r'("[45](?:\d\d|xx)" = )"/[^"]+"', rf'\1"{page}"', text)
         secret = self.scene.write("secret", "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LTMyYiE=\n")
         text = re.sub(r"\$\{file:/[^}]+\}", f"${{file:{secret}}}", text)
-        return re.sub(r'(roots|crl)(\s*)= "/[^"]+"', rf'\1\2= "{self.scene.path("cert.pem")}"', text)
+        text = re.sub(r'roots(\s*)= "/[^"]+"', rf'roots\1= "{self.scene.path("cert.pem")}"', text)
+        return re.sub(r'crl(\s*)= "/[^"]+"', rf'crl\1= "{self.crl}"', text)
 
     def test_every_toml_example_in_the_documentation_is_valid(self):
         count = 0

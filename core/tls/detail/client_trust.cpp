@@ -8,11 +8,13 @@
 #include "core/tls/detail/x509_text.hpp"
 #include "core/tls/digest.hpp"
 #include "core/tls/handles.hpp"
+#include "core/tls/trust_text.hpp"
 
 namespace gatehouse::tls::detail {
 namespace {
 
 using ListHandle = std::unique_ptr<X509_CRL, FreedBy<X509_CRL_free>>;
+using StoreHandle = std::unique_ptr<X509_STORE, FreedBy<X509_STORE_free>>;
 
 /// Leaf, intermediates and root.
 constexpr int most_intermediates = 8;
@@ -26,6 +28,26 @@ Result<void> end_of_blocks(std::size_t read, std::string_view kind) {
   if (!no_more) return bad("block " + std::to_string(read + 1) + " is damaged: " + problem);
   if (read == 0) return bad("no '" + std::string(kind) + "' block in the text");
   return {};
+}
+
+/// Adds every list of a PEM text, and says when the first of them runs out.
+Result<std::optional<Wall>> add_lists(X509_STORE* store, std::string_view pem) {
+  std::optional<Wall> until;
+  const BioHandle bio = memory_bio(pem);
+  for (std::size_t read = 0;; ++read) {
+    const ListHandle next(PEM_read_bio_X509_CRL(bio.get(), nullptr, nullptr, nullptr));
+    if (!next) {
+      auto ended = end_of_blocks(read, "X509 CRL");
+      if (!ended) return std::move(ended).error();
+      return until;
+    }
+    if (X509_STORE_add_crl(store, next.get()) != 1) return bad(openssl_problem());
+    const ASN1_TIME* runs_out = X509_CRL_get0_nextUpdate(next.get());
+    if (runs_out == nullptr) continue;
+    auto when = wall_of(runs_out);
+    if (!when) return when.error();
+    until = std::min(*when, until.value_or(*when));
+  }
 }
 
 /// Lists are asked for of every authority in a chain, and only the client's own issuer must have
@@ -112,24 +134,11 @@ Result<std::unique_ptr<ClientTrust>> ClientTrust::make(const ClientAuth& setting
   // An intermediate among the roots is enough: who writes it there means those below it.
   X509_STORE_set_flags(store, X509_V_FLAG_PARTIAL_CHAIN);
   if (settings.crl.empty()) return made;
-  auto listed = made->add_lists(settings.crl);
-  if (!listed) return std::move(listed).error().within("client_auth.crl");
+  auto until = add_lists(store, settings.crl);
+  if (!until) return std::move(until).error().within("client_auth.crl");
+  made->crl_until_ = *until;
   X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL);
   return made;
-}
-
-Result<void> ClientTrust::add_lists(std::string_view pem) {
-  const BioHandle bio = memory_bio(pem);
-  for (std::size_t read = 0;; ++read) {
-    const ListHandle next(PEM_read_bio_X509_CRL(bio.get(), nullptr, nullptr, nullptr));
-    if (!next) return end_of_blocks(read, "X509 CRL");
-    if (X509_STORE_add_crl(store_.get(), next.get()) != 1) return bad(openssl_problem());
-    const ASN1_TIME* until = X509_CRL_get0_nextUpdate(next.get());
-    if (until == nullptr) continue;
-    auto when = wall_of(until);
-    if (!when) return when.error();
-    crl_until_ = std::min(*when, crl_until_.value_or(*when));
-  }
 }
 
 bool ClientTrust::attach(ssl_ctx_st* context) const {
@@ -175,3 +184,19 @@ std::shared_ptr<const ClientCertificate> client_certificate(const ssl_st* ssl) {
 }
 
 }  // namespace gatehouse::tls::detail
+
+namespace gatehouse::tls {
+
+Result<void> check_roots(std::string_view pem) {
+  const detail::StoreHandle store(X509_STORE_new());
+  return detail::add_certificates(store.get(), pem);
+}
+
+Result<void> check_revocation_lists(std::string_view pem) {
+  const detail::StoreHandle store(X509_STORE_new());
+  auto added = detail::add_lists(store.get(), pem);
+  if (!added) return std::move(added).error();
+  return {};
+}
+
+}  // namespace gatehouse::tls

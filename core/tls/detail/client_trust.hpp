@@ -39,7 +39,6 @@ class ClientTrust {
 
  private:
   ClientTrust() = default;
-  Result<void> add_lists(std::string_view pem);
 
   ClientAuth::Mode mode_ = ClientAuth::Mode::off;
   std::shared_ptr<x509_store_st> store_;
