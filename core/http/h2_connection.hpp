@@ -148,6 +148,7 @@ class H2Connection : private H2Events {
   Fields scratch_;             // of blocks that belong to no stream
   H2Stream* first_ = nullptr;  // every stream that knows us, opened or not
   StreamMap streams_;          // the opened ones
+  std::size_t came_ = 0;       // octets of bodies, since their readers had a turn
   friend class H2Stream;       // enters itself in the list
   OutputBuffer out_[2];        // one is being filled while the other is written
   unsigned filling_ = 0;

@@ -76,6 +76,7 @@ void H2Connection::block_broken(std::int32_t, bool octets) {
 void H2Connection::data(std::int32_t id, std::string_view bytes) {
   H2Stream* const stream = find(id);
   if (stream == nullptr || stream->failed()) return session_.consume(id, bytes.size());
+  came_ += bytes.size();
   if (stream->arrived(bytes)) return;
   session_.consume(id, bytes.size());
   break_off(*stream, refuse(400, "body_too_long"));

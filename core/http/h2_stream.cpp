@@ -60,6 +60,7 @@ H2Stream::H2Stream(H2Connection& connection, Side peer, const H2Pace& pace)
       out_rate_(pace.min_rate, pace.write_idle),
       readable_(connection.worker().wheel),
       writable_(connection.worker().wheel),
+      arriving_(connection.worker().buffers),
       window_(connection.stream_window()) {
   next_ = connection.first_;
   back_ = &connection.first_;
@@ -83,8 +84,7 @@ H2Stream::~H2Stream() {
       reset(loss_);
     }
   }
-  connection_->forget(*this, arriving_.size() - tunnel_at_ + credit_,
-                      window_ - connection_->stream_window());
+  connection_->forget(*this, unread() + credit_, window_ - connection_->stream_window());
   leave();
 }
 
@@ -176,6 +176,7 @@ void H2Stream::give_credit() {
     if (since_widened_ >= window_ && arriving_.empty() && !in_ended_) widen();
   }
   credit_ = 0;
+  arriving_.let_go();
 }
 
 /// A window's worth was read as fast as it came: what holds the peer up may be the way to us.
@@ -217,13 +218,11 @@ awaitable<Result<BodyPiece>> H2Stream::await_body() {
 Result<BodyPiece> H2Stream::take_piece() {
   if (read_idle_.count() > 0) readable_.deadline(Steady::max());
   if (failed() && !in_ended_) return *failure_;
-  taken_.swap(arriving_);
-  arriving_.clear();
-  credit_ = taken_.size();
   BodyPiece piece;
-  piece.bytes = taken_;
-  piece.last = in_ended_;
-  if (in_ended_ && !trailers_.empty()) piece.trailers = &trailers_;
+  piece.bytes = arriving_.take();
+  credit_ = piece.bytes.size();
+  piece.last = read_finished();
+  if (piece.last && !trailers_.empty()) piece.trailers = &trailers_;
   return piece;
 }
 
@@ -270,16 +269,13 @@ void H2Stream::flush() {
 // --- as a tunnel --------------------------------------------------------------------------------
 
 IoResult H2Stream::try_read(std::span<char> into) {
-  give_credit();
-  const std::size_t left = arriving_.size() - tunnel_at_;
-  if (left > 0) {
-    const std::size_t bytes = std::min(left, into.size());
-    arriving_.copy(into.data(), bytes, tunnel_at_);
-    tunnel_at_ += bytes;
-    if (tunnel_at_ == arriving_.size()) {
-      arriving_.clear();
-      tunnel_at_ = 0;
-    }
+  if (tunnel_left_.empty()) {
+    give_credit();
+    tunnel_left_ = arriving_.take();
+  }
+  if (!tunnel_left_.empty()) {
+    const std::size_t bytes = tunnel_left_.copy(into.data(), into.size());
+    tunnel_left_.remove_prefix(bytes);
     if (connection_ != nullptr) connection_->consumed(id_, bytes);
     return {IoState::done, bytes};
   }
@@ -300,7 +296,7 @@ IoResult H2Stream::try_write(std::string_view from) {
 awaitable<Result<void>> H2Stream::wait(Want want) {
   H2Waiter& waiter = want == Want::read ? readable_ : writable_;
   for (;;) {
-    const bool ready = want == Want::read ? !arriving_.empty() || in_ended_ : tunnel_out_.empty();
+    const bool ready = want == Want::read ? unread() > 0 || in_ended_ : tunnel_out_.empty();
     if (ready || failed()) co_return Result<void>();
     if (waiter.overdue()) co_return Error(Fault::timeout, peer_, "deadline passed");
     const bool goes_on = co_await waiter.wait();

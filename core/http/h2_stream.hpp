@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "core/base/asio.hpp"
+#include "core/http/arrivals.hpp"
 #include "core/http/exchange.hpp"
 #include "core/http/h2_session.hpp"
 #include "core/net/deadline_wheel.hpp"
@@ -95,7 +96,7 @@ class H2Stream {
   awaitable<Result<void>> wait(net::Want want);
   void deadline(net::Want want, Steady when);
   void end_sending();
-  bool nothing_came() const { return arriving_.empty() && !in_ended_ && !failed(); }
+  bool nothing_came() const { return unread() == 0 && !in_ended_ && !failed(); }
 
   bool failed() const { return failure_.has_value(); }
   const Error& failure() const { return *failure_; }
@@ -136,6 +137,7 @@ class H2Stream {
   };
   awaitable<Result<void>> await_room(Loan loan);
   void withdraw();
+  std::size_t unread() const { return arriving_.size() + tunnel_left_.size(); }
   bool pending() const { return !outgoing_.empty() || (out_end_ && !out_done_); }
   void give_credit();
   void widen();
@@ -159,12 +161,11 @@ class H2Stream {
   std::optional<Error> failure_;
   H2Code loss_ = H2Code::cancel;
 
-  std::string arriving_;    // not looked at yet
-  std::string taken_;       // the piece that was handed out
-  std::size_t credit_ = 0;  // of it, not yet given back
-  std::size_t window_;      // what the peer may send ahead
+  Arrivals arriving_;             // not looked at yet
+  std::size_t credit_ = 0;        // of the piece that was handed out, not yet given back
+  std::string_view tunnel_left_;  // of a piece, not yet read from the tunnel
+  std::size_t window_;            // what the peer may send ahead
   std::size_t since_widened_ = 0;
-  std::size_t tunnel_at_ = 0;
   bool in_ended_ = false;
   std::optional<std::uint64_t> in_left_;  // of a body that is announced
   Fields trailers_;

@@ -102,6 +102,32 @@ TEST_CASE("a stream whose reader keeps up may send further ahead") {
   CHECK(bench.reply(1).body.size() == 3200);
 }
 
+TEST_CASE("who reads a body has a turn before more of it is read") {
+  std::size_t got = 0;
+  std::size_t most_lent = 0;
+  net::BufferPool* pool = nullptr;
+  H2ServerBench bench([&](ServerExchange& exchange) -> awaitable<void> {
+    for (;;) {
+      auto piece = co_await exchange.read_body();
+      most_lent = std::max(most_lent, pool->lent());
+      if (!piece) co_return;
+      got += piece->bytes.size();
+      if (piece->last) co_return;
+    }
+  });
+  pool = &bench.pool;
+  bench.begin();
+  // Within the windows of their streams, so that nothing but their turns limits what is there.
+  std::string upload;
+  for (std::uint32_t id = 1; id < 16; id += 2) {
+    upload += h2::request(id, h2::ask("POST", "/"), false);
+    for (int i = 0; i < 3; ++i) upload += h2::body(id, std::string(16 * 1024, 'a'), i == 2);
+  }
+  bench.send(upload);
+  CHECK(got == 8 * 3 * 16 * 1024);
+  CHECK(most_lent <= 3);  // of eight streams, those that one read brings
+}
+
 TEST_CASE("streams that nobody reads stall no other") {
   bool go = false;
   asio::steady_timer* gate = nullptr;
