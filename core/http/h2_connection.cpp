@@ -15,6 +15,8 @@ using net::Want;
 constexpr std::size_t most_waiting_control = 500;
 constexpr std::uint64_t most_discarded = 256 * 1024;
 constexpr auto linger_time = 2s;
+// A connection on which nothing happens for so long lets its memory go.
+constexpr auto rest_after = 5s;
 // What came of bodies goes on before more is read: while the CPU has it at hand, and so that who
 // sends without end does not hold up all others.
 constexpr std::size_t least_turn = 16 * 1024;
@@ -154,8 +156,9 @@ void H2Connection::set_read_deadline() {
     until = now;
   } else if (block_began_ != Steady::max()) {
     until = block_began_ + as_duration(patience_.header);
-  } else if (streams_.empty() && patience_.idle.count() > 0) {
-    until = idle_since_ + as_duration(patience_.idle);
+  } else if (streams_.empty()) {
+    if (patience_.idle.count() > 0) until = idle_since_ + as_duration(patience_.idle);
+    if (!session_.resting()) until = std::min(until, now + rest_after);
   }
   if (!settings_acknowledged_) {
     until = std::min(until, began_ + as_duration(std::max(patience_.settings, patience_.header)));
@@ -178,7 +181,9 @@ void H2Connection::overdue() {
     end(H2Code::settings_timeout);
     failure_ = Error(Fault::timeout, peer(), "settings not acknowledged");
   } else if (streams_.empty()) {
-    end(H2Code::no_error);
+    const bool over =
+        patience_.idle.count() > 0 && idle_since_ + as_duration(patience_.idle) <= now;
+    over ? end(H2Code::no_error) : session_.rest();
   }
 }
 

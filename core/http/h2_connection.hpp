@@ -55,6 +55,8 @@ class H2Connection : private H2Events {
   const Error& failure() const { return failure_; }
   const H2Worker& worker() const { return worker_; }
   net::Stream& stream() { return stream_; }
+  /// Whether most of what it takes in memory is set aside, because nothing has come for a while.
+  bool resting() const { return session_.resting(); }
   std::size_t stream_window() const { return stream_window_; }
 
   // For its streams.

@@ -71,15 +71,21 @@ bool is_offence(std::uint32_t code) {
 /// receive() or pull() instead.
 struct H2Session::Inside {
   H2Events& events;
-  nghttp2_session* session = nullptr;
-  OutputBuffer* out = nullptr;  // during pull()
+  detail::SessionMemory memory;
+  nghttp2_session* session = nullptr;  // see awake()
+  OutputBuffer* out = nullptr;         // during pull()
   std::int32_t reset_by_us = 0;
   bool stopped = false;
 
   explicit Inside(H2Events& to) : events(to) {}
   Inside(const Inside&) = delete;
   Inside& operator=(const Inside&) = delete;
-  ~Inside() { nghttp2_session_del(session); }
+  ~Inside() { nghttp2_session_del(awake()); }
+
+  nghttp2_session* awake() {
+    memory.wake();
+    return session;
+  }
 
   static Inside& of(void* user) { return *static_cast<Inside*>(user); }
   template <class Work>
@@ -329,11 +335,13 @@ H2Session::H2Session(Role role, H2Events& events, const H2SessionSettings& setti
   nghttp2_option_set_max_settings(raw, most_settings_entries);
   const auto make =
       role == Role::server ? &nghttp2_session_server_new3 : &nghttp2_session_client_new3;
-  nghttp2_mem memory{nullptr, &detail::take_for_session, &detail::give_of_session,
-                     &detail::take_cleared_for_session, &detail::resize_for_session};
+  using detail::SessionMemory;
+  nghttp2_mem memory{&inside_->memory, &SessionMemory::take, &SessionMemory::give,
+                     &SessionMemory::take_cleared, &SessionMemory::resize};
   if (make(&inside_->session, callbacks.get(), inside_.get(), raw, &memory) != 0) {
     throw std::bad_alloc();
   }
+  inside_->memory.made();
 
   std::vector<nghttp2_settings_entry> entries;
   const auto add = [&](std::int32_t id, std::uint32_t value) { entries.push_back({id, value}); };
@@ -363,7 +371,7 @@ H2Session::~H2Session() = default;
 
 H2Session::Received H2Session::receive(std::string_view bytes) {
   const auto got = nghttp2_session_mem_recv(
-      inside_->session, reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
+      inside_->awake(), reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
   if (got >= 0) return Received::all;
   if (inside_->stopped) return Received::stopped;
   if (got == NGHTTP2_ERR_BAD_CLIENT_MAGIC) return Received::not_http2;
@@ -377,7 +385,7 @@ bool H2Session::pull(OutputBuffer& out) {
   while (out.room() >= least_room) {
     const std::uint8_t* bytes = nullptr;
     const std::size_t before = out.room();
-    const auto size = nghttp2_session_mem_send(inside_->session, &bytes);
+    const auto size = nghttp2_session_mem_send(inside_->awake(), &bytes);
     if (size < 0) {
       inside_->out = nullptr;
       return false;
@@ -389,17 +397,26 @@ bool H2Session::pull(OutputBuffer& out) {
   return true;
 }
 
-bool H2Session::want_read() const { return nghttp2_session_want_read(inside_->session) != 0; }
-bool H2Session::want_write() const { return nghttp2_session_want_write(inside_->session) != 0; }
-std::size_t H2Session::waiting_control() const {
-  return nghttp2_session_get_outbound_queue_size(inside_->session);
+bool H2Session::want_read() const {
+  return resting() || nghttp2_session_want_read(inside_->session) != 0;
 }
+bool H2Session::want_write() const {
+  return !resting() && nghttp2_session_want_write(inside_->session) != 0;
+}
+std::size_t H2Session::waiting_control() const {
+  return resting() ? 0 : nghttp2_session_get_outbound_queue_size(inside_->session);
+}
+
+void H2Session::rest() {
+  if (want_read() && !want_write()) inside_->memory.rest();
+}
+bool H2Session::resting() const { return inside_->memory.resting(); }
 
 std::int32_t H2Session::submit_request(std::span<const Field> fields, End end) {
   const Pairs pairs = to_pairs(fields);
   const nghttp2_data_provider provider = Inside::provider();
   const std::int32_t stream =
-      nghttp2_submit_request(inside_->session, nullptr, pairs.data(), pairs.size(),
+      nghttp2_submit_request(inside_->awake(), nullptr, pairs.data(), pairs.size(),
                              end == End::last ? nullptr : &provider, nullptr);
   return std::max(stream, 0);
 }
@@ -407,51 +424,51 @@ std::int32_t H2Session::submit_request(std::span<const Field> fields, End end) {
 bool H2Session::submit_head(std::int32_t stream, std::span<const Field> fields, End end) {
   const Pairs pairs = to_pairs(fields);
   const nghttp2_data_provider provider = Inside::provider();
-  return nghttp2_submit_response(inside_->session, stream, pairs.data(), pairs.size(),
+  return nghttp2_submit_response(inside_->awake(), stream, pairs.data(), pairs.size(),
                                  end == End::last ? nullptr : &provider) == 0;
 }
 
 bool H2Session::submit_informational(std::int32_t stream, std::span<const Field> fields) {
   const Pairs pairs = to_pairs(fields);
-  return nghttp2_submit_headers(inside_->session, NGHTTP2_FLAG_NONE, stream, nullptr, pairs.data(),
+  return nghttp2_submit_headers(inside_->awake(), NGHTTP2_FLAG_NONE, stream, nullptr, pairs.data(),
                                 pairs.size(), nullptr) == 0;
 }
 
 void H2Session::resume(std::int32_t stream) {
-  nghttp2_session_resume_data(inside_->session, stream);  // fails only when nothing was deferred
+  nghttp2_session_resume_data(inside_->awake(), stream);  // fails only when nothing was deferred
 }
 
 void H2Session::reset(std::int32_t stream, H2Code code) {
-  nghttp2_submit_rst_stream(inside_->session, NGHTTP2_FLAG_NONE, stream,
+  nghttp2_submit_rst_stream(inside_->awake(), NGHTTP2_FLAG_NONE, stream,
                             static_cast<std::uint32_t>(code));
 }
 
 void H2Session::consume(std::int32_t stream, std::size_t bytes) {
-  if (bytes > 0) nghttp2_session_consume(inside_->session, stream, bytes);
+  if (bytes > 0) nghttp2_session_consume(inside_->awake(), stream, bytes);
 }
 
 void H2Session::widen(std::int32_t stream, std::size_t window) {
-  nghttp2_session_set_local_window_size(inside_->session, NGHTTP2_FLAG_NONE, stream,
+  nghttp2_session_set_local_window_size(inside_->awake(), NGHTTP2_FLAG_NONE, stream,
                                         static_cast<std::int32_t>(window));
 }
 
-void H2Session::ping() { nghttp2_submit_ping(inside_->session, NGHTTP2_FLAG_NONE, nullptr); }
+void H2Session::ping() { nghttp2_submit_ping(inside_->awake(), NGHTTP2_FLAG_NONE, nullptr); }
 
-void H2Session::notice_shutdown() { nghttp2_submit_shutdown_notice(inside_->session); }
+void H2Session::notice_shutdown() { nghttp2_submit_shutdown_notice(inside_->awake()); }
 
 void H2Session::finish_shutdown() {
-  nghttp2_submit_goaway(inside_->session, NGHTTP2_FLAG_NONE,
-                        nghttp2_session_get_last_proc_stream_id(inside_->session), NGHTTP2_NO_ERROR,
+  nghttp2_submit_goaway(inside_->awake(), NGHTTP2_FLAG_NONE,
+                        nghttp2_session_get_last_proc_stream_id(inside_->awake()), NGHTTP2_NO_ERROR,
                         nullptr, 0);
 }
 
 void H2Session::terminate(H2Code code) {
-  nghttp2_session_terminate_session(inside_->session, static_cast<std::uint32_t>(code));
+  nghttp2_session_terminate_session(inside_->awake(), static_cast<std::uint32_t>(code));
 }
 
 std::string H2Session::goaway_frame(H2Code code) const {
   const auto last = static_cast<std::uint32_t>(
-      std::max(0, nghttp2_session_get_last_proc_stream_id(inside_->session)));
+      std::max(0, nghttp2_session_get_last_proc_stream_id(inside_->awake())));
   std::string frame("\0\0\x08\x07\0\0\0\0\0", frame_head_bytes);
   for (const std::uint32_t word : {last, static_cast<std::uint32_t>(code)}) {
     for (int shift = 24; shift >= 0; shift -= 8) frame += static_cast<char>((word >> shift) & 0xFF);
@@ -460,18 +477,18 @@ std::string H2Session::goaway_frame(H2Code code) const {
 }
 
 std::size_t H2Session::send_window(std::int32_t stream) const {
-  const std::int32_t own = nghttp2_session_get_stream_remote_window_size(inside_->session, stream);
-  const std::int32_t all = nghttp2_session_get_remote_window_size(inside_->session);
+  const std::int32_t own = nghttp2_session_get_stream_remote_window_size(inside_->awake(), stream);
+  const std::int32_t all = nghttp2_session_get_remote_window_size(inside_->awake());
   return static_cast<std::size_t>(std::max(0, std::min(own, all)));
 }
 
 std::uint32_t H2Session::peer_max_streams() const {
-  return nghttp2_session_get_remote_settings(inside_->session,
+  return nghttp2_session_get_remote_settings(inside_->awake(),
                                              NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
 }
 
 bool H2Session::peer_extended_connect() const {
-  return nghttp2_session_get_remote_settings(inside_->session,
+  return nghttp2_session_get_remote_settings(inside_->awake(),
                                              NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL) == 1;
 }
 

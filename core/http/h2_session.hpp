@@ -119,6 +119,11 @@ class H2Session {
   /// Control frames that wait to be sent.
   std::size_t waiting_control() const;
 
+  /// Sets aside most of what an idle session takes in memory, until any other call but resting()
+  /// needs it again: 10 microseconds. Nothing happens while there is something to be sent.
+  void rest();
+  bool resting() const;
+
   /// 0: refused (client: no stream ids are left).
   std::int32_t submit_request(std::span<const Field> fields, End end);
   bool submit_head(std::int32_t stream, std::span<const Field> fields, End end);

@@ -23,35 +23,48 @@ std::size_t size_of(void* piece) {
   return size;
 }
 
+SessionMemory& own(void* user) { return *static_cast<SessionMemory*>(user); }
+
 }  // namespace
 
-void* take_for_session(std::size_t size, void*) noexcept {
-  if (size > std::numeric_limits<std::size_t>::max() - room_for_size) return nullptr;
-  try {
-    auto* const start = static_cast<std::byte*>(take_recycled(room_for_size + size));
-    std::memcpy(start, &size, sizeof size);
-    return start + room_for_size;
-  } catch (const std::bad_alloc&) {
-    return nullptr;
+void* SessionMemory::take(std::size_t size, void* user) noexcept {
+  if (size > std::numeric_limits<std::size_t>::max() / 2) return nullptr;
+  SessionMemory& self = own(user);
+  void* start = nullptr;
+  const std::size_t needed =
+      room_for_size + (size + room_for_size - 1) / room_for_size * room_for_size;
+  if (self.making_ && needed <= RestingMemory::bytes - self.used_) {
+    start = self.pages_.begin() + self.used_;
+    self.used_ += needed;
+  } else {
+    try {
+      start = take_recycled(room_for_size + size);
+    } catch (const std::bad_alloc&) {
+      return nullptr;
+    }
   }
+  std::memcpy(start, &size, sizeof size);
+  return static_cast<std::byte*>(start) + room_for_size;
 }
 
-void give_of_session(void* piece, void*) noexcept {
-  if (piece != nullptr) give_recycled(start_of(piece), room_for_size + size_of(piece));
+void SessionMemory::give(void* piece, void* user) noexcept {
+  if (piece == nullptr || own(user).pages_.holds(piece)) return;
+  give_recycled(start_of(piece), room_for_size + size_of(piece));
 }
 
-void* take_cleared_for_session(std::size_t count, std::size_t size, void* user) noexcept {
+void* SessionMemory::take_cleared(std::size_t count, std::size_t size, void* user) noexcept {
   if (size != 0 && count > std::numeric_limits<std::size_t>::max() / size) return nullptr;
-  void* const piece = take_for_session(count * size, user);
-  if (piece != nullptr) std::memset(piece, 0, count * size);
+  void* const piece = take(count * size, user);
+  const bool clear = piece == nullptr || own(user).pages_.holds(piece);  // nobody had it before
+  if (!clear) std::memset(piece, 0, count * size);
   return piece;
 }
 
-void* resize_for_session(void* piece, std::size_t size, void* user) noexcept {
-  void* const larger = take_for_session(size, user);
+void* SessionMemory::resize(void* piece, std::size_t size, void* user) noexcept {
+  void* const larger = take(size, user);
   if (larger == nullptr || piece == nullptr) return larger;
   std::memcpy(larger, piece, std::min(size, size_of(piece)));
-  give_of_session(piece, user);
+  give(piece, user);
   return larger;
 }
 
