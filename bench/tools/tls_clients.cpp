@@ -6,6 +6,7 @@
 //   tls_clients paced   PORT SNI SECONDS THREADS RATE    full ones, so many a second
 //   tls_clients hold    PORT SNI COUNT              opens them, a request each; "ready"; holds them
 //                                                   until its input ends
+//   tls_clients hold-h2 PORT SNI COUNT              the same over HTTP/2
 // Prints one JSON object. It blocks in threads on purpose: only the server is measured.
 
 #include <arpa/inet.h>
@@ -93,9 +94,41 @@ class Connection {
     }
     return answer.starts_with("HTTP/1.1 200");
   }
+  /// The same over HTTP/2.
+  bool ask_h2(const std::string& name) {
+    const auto field = [](const std::string& key, const std::string& value) {  // never indexed
+      return std::string(1, '\0') + static_cast<char>(key.size()) + key +
+             static_cast<char>(value.size()) + value;
+    };
+    const std::string head = field(":method", "GET") + field(":scheme", "https") +
+                             field(":authority", name) + field(":path", "/1k");
+    const std::string request = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(4, 0, 0, {}) +
+                                frame(4, 1, 0, {}) + frame(1, 5, 1, head);
+    if (SSL_write(ssl_, request.data(), static_cast<int>(request.size())) <= 0) return false;
+    std::string came;
+    char room[4096];
+    for (;;) {
+      while (came.size() >= 9) {
+        const auto octet = [&](std::size_t at) { return static_cast<unsigned char>(came[at]); };
+        const std::size_t size = 9 + (octet(0) << 16U | octet(1) << 8U | octet(2));
+        if (came.size() < size) break;
+        const bool ends = octet(8) == 1 && octet(3) == 0 && (octet(4) & 1U) != 0;
+        if (ends) return true;
+        came.erase(0, size);
+      }
+      const int got = SSL_read(ssl_, room, sizeof room);
+      if (got <= 0) return false;
+      came.append(room, static_cast<std::size_t>(got));
+    }
+  }
   Session session() { return {SSL_get1_session(ssl_), SSL_SESSION_free}; }
 
  private:
+  static std::string frame(char type, char flags, char stream, const std::string& payload) {
+    const std::string size = {0, 0, static_cast<char>(payload.size())};
+    return size + type + flags + std::string(3, '\0') + stream + payload;
+  }
+
   int fd_;
   SSL* ssl_;
   bool good_ = false;
@@ -147,11 +180,16 @@ int run(SSL_CTX* context, const Options& options) {
 }
 
 int hold(SSL_CTX* context, const Options& options) {
+  const bool h2 = options.mode == "hold-h2";
+  const unsigned char offer[] = {2, 'h', '2'};
+  if (h2) SSL_CTX_set_alpn_protos(context, offer, sizeof offer);
   std::vector<std::unique_ptr<Connection>> held;
   long failed = 0;
   for (long i = 0; i < options.amount; ++i) {
     held.push_back(std::make_unique<Connection>(context, options, options.name, nullptr));
-    if (!held.back()->good() || !held.back()->ask(options.name)) ++failed;
+    Connection& made = *held.back();
+    const bool answered = made.good() && (h2 ? made.ask_h2(options.name) : made.ask(options.name));
+    if (!answered) ++failed;
   }
   std::printf("{\"ready\": %ld, \"failed\": %ld}\n", options.amount - failed, failed);
   std::fflush(stdout);
@@ -164,9 +202,10 @@ int hold(SSL_CTX* context, const Options& options) {
 
 int main(int argc, char** argv) {
   if (argc < 5) {
-    std::fprintf(stderr,
-                 "usage: tls_clients full|resumed|spread|paced|hold PORT SNI AMOUNT [THREADS "
-                 "[NAMES or RATE]]\n");
+    std::fprintf(
+        stderr,
+        "usage: tls_clients full|resumed|spread|paced|hold|hold-h2 PORT SNI AMOUNT [THREADS "
+        "[NAMES or RATE]]\n");
     return 2;
   }
   Options options;
@@ -182,5 +221,6 @@ int main(int argc, char** argv) {
   // Nobody is authenticated here: the certificates are the benchmark's own.
   SSL_CTX_set_verify(context.get(), SSL_VERIFY_NONE, nullptr);
   SSL_CTX_set_min_proto_version(context.get(), TLS1_3_VERSION);
-  return options.mode == "hold" ? hold(context.get(), options) : run(context.get(), options);
+  return options.mode.starts_with("hold") ? hold(context.get(), options)
+                                          : run(context.get(), options);
 }

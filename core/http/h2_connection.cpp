@@ -53,10 +53,16 @@ void H2Connection::let_go() {
   streams_.clear();
 }
 
-awaitable<void> H2Connection::run(std::string early) {
-  auto reading = read_loop(std::move(early));
-  auto writing = write_loop();
-  co_await both(std::move(reading), std::move(writing));
+awaitable<void> H2Connection::run(std::string early, AtRest at_rest) {
+  at_rest_ = at_rest;
+  do {
+    rests_ = false;
+    auto reading = read_loop(std::move(early));
+    auto writing = write_loop();
+    co_await both(std::move(reading), std::move(writing));
+    early = std::string();
+  } while (rests_ && !session_.resting());  // something was to be sent when the loops were leaving
+  if (rests_) co_return;
   if (goodbye_due_) co_await linger();
   phase_ = Phase::over;
   stream_.close();
@@ -117,6 +123,7 @@ awaitable<void> H2Connection::read_loop(std::string early) {
       co_return leave_open(Phase::ending, ready.error());
     }
     overdue();
+    if (rests_) co_return;
   }
 }
 
@@ -183,8 +190,20 @@ void H2Connection::overdue() {
   } else if (streams_.empty()) {
     const bool over =
         patience_.idle.count() > 0 && idle_since_ + as_duration(patience_.idle) <= now;
-    over ? end(H2Code::no_error) : session_.rest();
+    over ? end(H2Code::no_error) : rest();
   }
+}
+
+void H2Connection::rest() {
+  if (!settings_acknowledged_ || drain_ != Drain::no) return;
+  if (first_ != nullptr || !out_[0].empty() || !out_[1].empty() || stream_.pending()) return;
+  lines_ = H2Lines();
+  scratch_ = Fields();
+  session_.rest();
+  if (!session_.resting() || at_rest_ == AtRest::wait) return;
+  rests_ = true;
+  set_read_deadline();
+  wake_writer();
 }
 
 /// Our side is ended; what the peer still sends is read away so that it gets to read our last
@@ -226,7 +245,7 @@ void H2Connection::offer(const H2Stream& stream) {
 }
 
 awaitable<void> H2Connection::write_loop() {
-  for (;;) {
+  while (!rests_) {
     pull();
     OutputBuffer& out = filling();
     if (out.empty()) {

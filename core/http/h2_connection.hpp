@@ -39,8 +39,16 @@ class H2Connection : private H2Events {
   H2Connection& operator=(const H2Connection&) = delete;
   ~H2Connection() override;
 
-  /// Serves the connection to its end; `early` is what was read off it before.
-  awaitable<void> run(std::string early = {});
+  /// What run() does once the connection rests, because nothing has happened on it for a while and
+  /// nothing is under way: it waits on, or returns, without frames that an idle connection would
+  /// have to keep.
+  enum class AtRest : std::uint8_t { wait, leave };
+  /// Serves the connection to its end; `early` is what was read off it before. It may leave a
+  /// connection that rests(), and is called again once something comes on the stream, or its read
+  /// deadline has passed.
+  awaitable<void> run(std::string early = {}, AtRest at_rest = AtRest::wait);
+  /// Whether run() has left it at rest.
+  bool rests() const { return rests_; }
   /// Ends it gracefully: streams that are open, or were on their way, go on to their ends
   /// (RFC 9113 §6.8).
   void drain();
@@ -55,7 +63,7 @@ class H2Connection : private H2Events {
   const Error& failure() const { return failure_; }
   const H2Worker& worker() const { return worker_; }
   net::Stream& stream() { return stream_; }
-  /// Whether most of what it takes in memory is set aside, because nothing has come for a while.
+  /// Whether most of what its session takes in memory is set aside.
   bool resting() const { return session_.resting(); }
   std::size_t stream_window() const { return stream_window_; }
 
@@ -130,6 +138,7 @@ class H2Connection : private H2Events {
   void pull();
   bool judge(H2Abuse found);
   void overdue();
+  void rest();
   void set_read_deadline();
   void leave_open(Phase next, Error why);
   void finish_drain();
@@ -165,6 +174,8 @@ class H2Connection : private H2Events {
   Steady idle_since_;
   Steady block_began_ = Steady::max();  // max: no header block is open
   bool settings_acknowledged_ = false;
+  AtRest at_rest_ = AtRest::wait;
+  bool rests_ = false;
   bool goodbye_due_ = false;  // the peer may still be sending: closing would reset our last words
 };
 

@@ -17,6 +17,8 @@ Connection::Connection(Worker& worker, std::unique_ptr<net::Stream> stream, Arri
   facts_.place = &place_;
 }
 
+Connection::~Connection() = default;
+
 awaitable<void> Connection::serve(std::unique_ptr<Connection> connection) {
   if (!connection->begun_) {
     connection->begun_ = co_await connection->begin();
@@ -24,19 +26,10 @@ awaitable<void> Connection::serve(std::unique_ptr<Connection> connection) {
   }
   std::string preface;
   Left left = Left::to_h2;
-  if (!connection->tls() || connection->facts_.tls->alpn != "h2") {
-    left = co_await connection->serve_h1(preface);
-  }
-  switch (left) {
-    case Left::over:
-      break;
-    case Left::to_h2:
-      co_await connection->serve_h2(std::move(preface));
-      break;
-    case Left::resting:
-      lay_to_rest(std::move(connection));
-      break;
-  }
+  const bool chosen = connection->tls() && connection->facts_.tls->alpn == "h2";
+  if (!chosen && !connection->http2_) left = co_await connection->serve_h1(preface);
+  if (left == Left::to_h2) left = co_await connection->serve_h2(std::move(preface));
+  if (left == Left::resting) lay_to_rest(std::move(connection));
 }
 
 /// `preface`: what the client began with where that is HTTP/2.

@@ -1,4 +1,4 @@
-// An HTTP/1 connection between requests, when it has waited for a while: no coroutine, no frames.
+// A connection between requests, when it has waited for a while: no coroutine, no frames.
 
 #include "proxy/serve/detail/connection.hpp"
 
@@ -14,29 +14,39 @@ void Connection::lay_to_rest(std::unique_ptr<Connection> connection) {
 
 void Connection::wake(std::unique_ptr<net::Sleeper> self, Woken why) {
   place_.requests(nullptr);
-  switch (why) {
-    case Woken::ready:
-      static_cast<void>(self.release());
-      worker_.clients.add(serve(std::unique_ptr<Connection>(this)));
-      break;
-    case Woken::overdue:
-      stream_->shutdown_write();
-      break;
-    case Woken::closed:
-      break;
+  // HTTP/2 has words for its end.
+  const bool goes_on = why == Woken::ready || (why == Woken::overdue && http2_);
+  if (goes_on) {
+    static_cast<void>(self.release());
+    worker_.clients.add(serve(std::unique_ptr<Connection>(this)));
+  } else if (why == Woken::overdue) {
+    stream_->shutdown_write();
   }
 }
 
 /// As H1ServerConnection does it while it waits.
 void Connection::drain() {
+  if (http2_) {
+    http2_->connection.drain();
+    return stream_->deadline(net::Want::read, worker_.clock.steady());
+  }
   rest_.until = worker_.clock.steady() + drain_grace;
   stream_->deadline(net::Want::read, rest_.until);
 }
 
 bool Connection::make_way() {
+  if (http2_) {
+    const bool goes = http2_->connection.make_way();
+    if (goes) stream_->deadline(net::Want::read, worker_.clock.steady());
+    return goes;
+  }
   if (rest_.until <= worker_.clock.steady() + drain_grace) return false;
   drain();
   return true;
+}
+
+void Connection::take_leave() {
+  if (http2_) http2_->connection.take_leave();
 }
 
 }  // namespace gatehouse::serve::detail

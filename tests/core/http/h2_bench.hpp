@@ -52,8 +52,13 @@ class H2ServerBench : public H2Bench, public http::H2Road {
  public:
   using Answer = std::function<awaitable<void>(http::ServerExchange&)>;
 
-  explicit H2ServerBench(Answer answer, http::H2ServerSettings settings = {})
-      : client(std::make_shared<Script>()), stream(client, clock), answer_(std::move(answer)) {
+  using AtRest = http::H2Connection::AtRest;
+  explicit H2ServerBench(Answer answer, http::H2ServerSettings settings = {},
+                         AtRest at_rest = AtRest::wait)
+      : client(std::make_shared<Script>()),
+        stream(client, clock),
+        answer_(std::move(answer)),
+        at_rest_(at_rest) {
     connection = std::make_unique<http::H2ServerConnection>(stream, worker(), settings, *this);
     client->on_write([this](std::string_view bytes) { seen.read(bytes); });
     asio::co_spawn(io, run(), asio::detached);
@@ -94,11 +99,13 @@ class H2ServerBench : public H2Bench, public http::H2Road {
     co_await (*answer)(*exchange);
   }
   awaitable<void> run() {
-    co_await connection->run();
+    const std::string nothing_early;
+    co_await connection->run(nothing_early, at_rest_);
     over = true;
   }
 
   Answer answer_;
+  AtRest at_rest_;
 };
 
 }  // namespace gatehouse::test

@@ -110,6 +110,30 @@ TEST_CASE("a connection may end at rest") {
   }
 }
 
+TEST_CASE("what is to be sent while a connection is being left wakes it again") {
+  H2ServerBench bench(&tell_flavour, {}, H2Connection::AtRest::leave);
+  bench.begin();
+  bench.send(h2::request(1, h2::ask("GET", "/")));
+  bench.advance(4s);
+  REQUIRE_FALSE(bench.connection->rests());
+  bool drained = false;
+  for (int step = 0; step < 8 && !drained; ++step) {
+    bench.clock.advance(250ms);
+    bench.io.restart();
+    while (bench.io.poll_one() > 0) {
+      if (drained || !bench.connection->rests() || bench.over) continue;
+      bench.connection->drain();  // the reader is gone, the writer not yet
+      drained = true;
+    }
+  }
+  REQUIRE(drained);
+  CHECK_FALSE(bench.over);
+  CHECK_FALSE(bench.connection->rests());
+  CHECK(bench.seen.goaway_code() == 0);
+  bench.advance(5s);
+  CHECK(bench.over);
+}
+
 TEST_CASE("a stream under way keeps its connection awake") {
   H2ServerBench bench([](ServerExchange&) -> awaitable<void> {
     auto executor = co_await asio::this_coro::executor;

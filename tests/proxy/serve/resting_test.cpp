@@ -1,4 +1,4 @@
-// An idle HTTP/1 connection has its coroutines end, and nobody is to notice.
+// An idle connection has its coroutines end, and nobody is to notice.
 
 #include <doctest/doctest.h>
 
@@ -22,6 +22,7 @@ config::Config house() {
   site.routes[1].respond->echo = true;
   auto secure = site_for({"b.example"}, TlsMode::files, {responding("echo")});
   secure.routes[0].respond->echo = true;
+  secure.tls.alpn = {"h2", "http/1.1"};
   auto config = config_with({site, secure});
   config.server.protocols = {"h1", "h2"};
   config.server.timeouts.idle = 60s;
@@ -263,7 +264,127 @@ TEST_CASE("a connection that rested before its first octet may begin with HTTP/2
   REQUIRE(settings.size() > 9);
   CHECK(settings[3] == 4);  // RFC 9113 §6.5
   bench.advance(2s);
-  CHECK(bench.worker->clients.size() == 1);  // HTTP/2 does not rest
+  CHECK(bench.worker->clients.size() == 1);  // HTTP/2 rests later
+}
+
+namespace {
+
+/// An HTTP/2 connection that rests after a request.
+struct RestedH2 {
+  explicit RestedH2(Bench& of) : bench(of), client(of.connect()) {
+    ask(h2::hello() + h2::frame(h2::settings, h2::ack, 0));
+    ask_for(1);
+    bench.advance(4s);
+    REQUIRE(bench.worker->clients.size() > 0);
+    fall_asleep();
+  }
+  void ask(const std::string& octets) { seen.read(bench.ask(client, octets)); }
+  void ask_for(std::uint32_t stream) {
+    ask(h2::request(
+        stream,
+        {{":method", "GET"}, {":scheme", "http"}, {":authority", "a.example"}, {":path", "/one"}}));
+    CHECK(seen.stream(stream).status() == 200);
+  }
+  void fall_asleep() {
+    bench.advance(6s);
+    REQUIRE(bench.worker->clients.size() == 0);  // no task
+    REQUIRE(bench.worker->connections.count(State::idle) == 1);
+  }
+  /// Hears what is left to be said.
+  void hear() { ask(""); }
+
+  Bench& bench;
+  std::shared_ptr<Script> client;
+  h2::Reader seen;
+};
+
+}  // namespace
+
+TEST_CASE("an HTTP/2 connection at rest takes its next requests, and rests again between them") {
+  Bench bench(house());
+  RestedH2 rested(bench);
+  for (const std::uint32_t stream : {3U, 5U, 7U}) {
+    rested.ask_for(stream);
+    CHECK(rested.seen.stream(stream).body == "one");
+    CHECK(bench.worker->clients.size() > 0);
+    rested.fall_asleep();
+  }
+  rested.ask(h2::frame(h2::ping, 0, 0, "12345678"));
+  CHECK(rested.seen.count(h2::ping) == 1);
+  rested.fall_asleep();
+  CHECK(bench.worker->counters.requests == 4);
+  CHECK(bench.worker->connections.count() == 1);
+}
+
+TEST_CASE("an HTTP/2 connection at rest keeps no snapshot alive and is served by the new one") {
+  Bench bench(house());
+  RestedH2 rested(bench);
+  const std::weak_ptr<const serve::Snapshot> old = bench.worker->snapshot;
+  auto next = house();
+  next.sites[0].routes[0].respond->body = "two";
+  bench.publish(next);
+  CHECK(old.expired());
+  rested.ask_for(3);
+  CHECK(rested.seen.stream(3).body == "two");
+}
+
+TEST_CASE("an HTTP/2 connection at rest ends like any other") {
+  Bench bench(house());
+  RestedH2 rested(bench);
+  SUBCASE("after its idle time, with a goodbye") {
+    bench.advance(48s);
+    CHECK_FALSE(rested.client->closed());
+    rested.hear();
+    CHECK(rested.seen.goaway_code() == -1);
+    bench.advance(3s);
+    rested.hear();
+    CHECK(rested.seen.goaway_code() == 0);
+    bench.advance(3s);
+  }
+  SUBCASE("when its client ends it") {
+    rested.client->end();
+    bench.settle();
+  }
+  SUBCASE("when it breaks") {
+    rested.client->cut();
+    bench.settle();
+  }
+  SUBCASE("when its listener goes, with a goodbye") {
+    asio::post(bench.worker->io, [&] { bench.worker->connections.retire(); });
+    bench.advance(500ms);
+    rested.hear();
+    CHECK(rested.seen.goaway_code() == 0);
+    CHECK(rested.seen.goaway_last() == (1U << 31) - 1);  // a request may be on its way (§6.8)
+    rested.ask_for(3);
+    bench.advance(1500ms);
+    rested.hear();
+    CHECK(rested.seen.goaway_last() == 3);
+    bench.advance(3s);
+  }
+  SUBCASE("when others want its place, with a goodbye") {
+    CHECK(asked(bench, 1) == 1);
+    CHECK(asked(bench, 1) == 0);
+    bench.advance(1500ms);
+    rested.hear();
+    CHECK(rested.seen.goaway_code() == 0);
+    bench.advance(3s);
+  }
+  SUBCASE("when all are cut, with a goodbye") {
+    cut(bench);
+    rested.hear();
+    CHECK(rested.seen.goaway_code() == 0);
+  }
+  CHECK(rested.client->closed());
+  CHECK(bench.worker->connections.count() + bench.worker->clients.size() == 0);
+}
+
+TEST_CASE("an HTTP/2 connection may rest when its worker dies") {
+  std::shared_ptr<Script> client;
+  {
+    Bench bench(house());
+    client = RestedH2(bench).client;
+  }
+  CHECK(client->closed());
 }
 
 TEST_CASE("what a handshake settled is known after a rest") {
@@ -282,6 +403,29 @@ TEST_CASE("what a handshake settled is known after a rest") {
   }
   bench.advance(60s);
   CHECK(client.ended());
+  CHECK(client.server().closed());
+  CHECK(bench.worker->connections.count() == 0);
+}
+
+TEST_CASE("HTTP/2 over TLS goes on after a rest") {
+  Bench bench(house());
+  bench.worker->certificates.put("b.example", certificates_for({"b.example"}),
+                                 tls::CertificateIndex::Need::now);
+  TlsClient client(bench, "b.example", {"h2"});
+  REQUIRE(client.done());
+  h2::Reader seen;
+  seen.read(client.ask(h2::hello() + h2::frame(h2::settings, h2::ack, 0)));
+  for (const std::uint32_t stream : {1U, 3U, 5U}) {
+    seen.read(client.ask(h2::request(
+        stream,
+        {{":method", "GET"}, {":scheme", "https"}, {":authority", "b.example"}, {":path", "/"}})));
+    CHECK(holds(seen.stream(stream).body, "server name: b.example\n"));
+    bench.advance(10s);
+    CHECK(bench.worker->clients.size() == 0);
+  }
+  bench.advance(61s);
+  CHECK(client.ended());
+  bench.advance(3s);  // its last words are waited for
   CHECK(client.server().closed());
   CHECK(bench.worker->connections.count() == 0);
 }
