@@ -5,6 +5,7 @@
 #include <cstring>
 #include <mutex>
 #include <new>
+#include <utility>
 #include <vector>
 
 namespace gatehouse {
@@ -52,24 +53,38 @@ Orphans& orphans() {
   return *all;
 }
 
-/// All zero, those on the end of the list with pages that were used lately.
-struct Free {
-  std::vector<char*> pages;
-
+/// What nobody uses, all zero.
+class Free {
+ public:
   Free() = default;
   Free(const Free&) = delete;
   Free& operator=(const Free&) = delete;
   ~Free() {
     Orphans& to = orphans();
     const std::lock_guard held(to.mutex);
-    to.pages.insert(to.pages.end(), pages.begin(), pages.end());
+    to.pages.insert(to.pages.end(), all_.begin(), all_.end());
   }
 
   char* take() {
-    if (pages.empty()) refill();
-    char* const taken = pages.back();
-    pages.pop_back();
+    if (all_.empty()) refill();
+    char* const taken = all_.back();
+    all_.pop_back();
+    if (warm_ > 0) --warm_;
     return taken;
+  }
+  void give(char* pages) noexcept {
+    try {
+      all_.push_back(pages);
+    } catch (const std::bad_alloc&) {
+      let_pages_go(pages);  // only the addresses are lost
+      return;
+    }
+    if (warm_ < most_warm) {
+      ++warm_;
+    } else {
+      let_pages_go(pages);
+      std::swap(all_.back(), all_[all_.size() - 1 - warm_]);
+    }
   }
 
  private:
@@ -77,19 +92,22 @@ struct Free {
     {
       Orphans& from = orphans();
       const std::lock_guard held(from.mutex);
-      pages.swap(from.pages);
+      all_.swap(from.pages);
     }
-    if (!pages.empty()) return;
-    pages.reserve(in_a_region);
+    if (!all_.empty()) return;
+    all_.reserve(in_a_region);
     constexpr std::size_t size = in_a_region * RestingMemory::bytes;
     void* const region =
         ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (region == MAP_FAILED) throw std::bad_alloc();
     ::madvise(region, size, MADV_NOHUGEPAGE);  // one page that is written would be five hundred
     for (std::size_t i = 0; i < in_a_region; ++i) {
-      pages.push_back(static_cast<char*>(region) + i * RestingMemory::bytes);
+      all_.push_back(static_cast<char*>(region) + i * RestingMemory::bytes);
     }
   }
+
+  std::vector<char*> all_;
+  std::size_t warm_ = 0;  // so many at the end of the list have their pages
 };
 
 thread_local Free unused;
@@ -109,12 +127,7 @@ RestingMemory::~RestingMemory() {
       if (!zero) std::memset(pages_ + at, 0, page_bytes);
     }
   }
-  if (unused.pages.size() >= most_warm) let_pages_go(pages_);
-  try {
-    unused.pages.push_back(pages_);
-  } catch (const std::bad_alloc&) {
-    let_pages_go(pages_);  // only the addresses are lost
-  }
+  unused.give(pages_);
 }
 
 void RestingMemory::rest() noexcept {

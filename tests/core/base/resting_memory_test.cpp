@@ -109,6 +109,11 @@ TEST_CASE("each has its own, and many that ended at once keep few pages") {
     held += first & 1;
   }
   CHECK(held <= 64);
+  CHECK(held > 0);  // those are what is taken next
+  const RestingMemory next;
+  unsigned char first = 0;
+  REQUIRE(::mincore(next.begin(), page, &first) == 0);
+  CHECK((first & 1) != 0);
 }
 
 TEST_CASE("what a thread leaves goes to the next one that needs it") {
