@@ -346,6 +346,12 @@ class FloorHeads(Floor):
     source = "forward_heads"
 
 
+class FloorParts(Floor):
+    """The same and what else each request costs at the least: see floor/forward_parts.cpp."""
+    name = "parts"
+    source = "forward_parts"
+
+
 class FloorH2(Floor):
     """The same where clients speak HTTP/2: see floor/forward_h2.cpp."""
     source = "forward_h2"

@@ -21,7 +21,7 @@ def whose(row):
 
 def ratio(row):
     """Ours to the best of the others: the median of the rounds and their spread."""
-    others = [peer for peer in row.figures.peers() if peer not in ("gatehouse", "before", "floor", "heads", "uring")] or \
+    others = [peer for peer in row.figures.peers() if peer not in ("gatehouse", "before", "floor", "heads", "parts", "uring")] or \
         [peer for peer in row.figures.peers() if peer == "before"]
     # Who leaves requests out is not compared with.
     others = [peer for peer in others if not row.errors.get(peer) and peer in (row.against or others)]

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import shares
 from measure import pinned, run
 from on_demand import on_demand
-from peers import Floor, FloorH2, FloorHeads, FloorUring, HandshakeFloor, most_connections
+from peers import Floor, FloorH2, FloorHeads, FloorParts, FloorUring, HandshakeFloor, most_connections
 from row import Row
 from scene import LOAD_CPU
 
@@ -86,8 +86,8 @@ class Bench:
 def small_requests(bench):
     certificates = [bench.scene.certificate("localhost")]
     running = bench.started(certificates)
-    floors = [bench.floor(kind) for kind in (Floor, FloorHeads, FloorH2, FloorUring)]
-    floor, floor_heads, floor_h2, floor_uring = floors
+    floors = [bench.floor(kind) for kind in (Floor, FloorHeads, FloorParts, FloorH2, FloorUring)]
+    floor, floor_heads, floor_parts, floor_h2, floor_uring = floors
     for each in floors[:]:
         try:
             each.start(bench.backend.port, certificates)
@@ -95,7 +95,7 @@ def small_requests(bench):
             if each is not floor_uring:
                 raise
             floors.remove(each)  # many containers forbid io_uring
-    beside = {"a": [floor, floor_heads], "b": [floor_h2], "h": [each for each in floors if each is not floor_h2]}
+    beside = {"a": [floor, floor_heads, floor_parts], "b": [floor_h2], "h": [each for each in floors if each is not floor_h2]}
     for key, title, words, count in (
             ("a", "https h1, 1 KiB, 64 connections", ["--h1", "-c", 64], 60000),
             ("b", "https h2, 1 KiB, 8 connections × 32 streams", ["-c", 8, "-m", 32], 60000),

@@ -2,9 +2,10 @@
 // OpenSSL takes for the records. Nothing is routed, limited, timed or logged; each client has a
 // connection to the backend of its own. For the comparison in bench/, not for use.
 //
-// Who includes it says what is done with the octets:
+// Who includes it says what is done with the octets, and has a Kept for what it keeps of a client:
 //   forward.cpp        nothing at all
 //   forward_heads.cpp  heads are read, judged, and written anew
+//   forward_parts.cpp  and what else each request costs a proxy at the least
 #pragma once
 
 #include <sys/epoll.h>
@@ -24,8 +25,8 @@
 #include "serving.hpp"
 
 /// What goes on, of octets of whole messages; valid until the next call. Empty: nothing can.
-static std::string_view for_server(std::string_view octets, bool secure);
-static std::string_view for_client(std::string_view octets);
+static std::string_view for_server(std::string_view octets, bool secure, Kept& kept);
+static std::string_view for_client(std::string_view octets, Kept& kept);
 
 namespace {
 
@@ -43,6 +44,7 @@ struct Pair {
   Side server{Side::server};
   SSL* ssl = nullptr;
   bool shaken = false;
+  Kept kept;
   Pair* next_dead = nullptr;
 };
 
@@ -109,7 +111,7 @@ std::string_view received(ssize_t count) {
 void from_plain_client(Pair& pair) {
   const ssize_t got = recv(pair.client.fd, buffer.data(), buffer.size(), 0);
   if (got < 0 && errno == EAGAIN) return;
-  if (got <= 0 || !send_all(pair.server.fd, for_server(received(got), false))) end(pair);
+  if (got <= 0 || !send_all(pair.server.fd, for_server(received(got), false, pair.kept))) end(pair);
 }
 
 void from_tls_client(Pair& pair) {
@@ -123,7 +125,7 @@ void from_tls_client(Pair& pair) {
   }
   do {
     const int got = SSL_read(pair.ssl, buffer.data(), static_cast<int>(buffer.size()));
-    if (got > 0 && send_all(pair.server.fd, for_server(received(got), true))) continue;
+    if (got > 0 && send_all(pair.server.fd, for_server(received(got), true, pair.kept))) continue;
     if (got > 0 || SSL_get_error(pair.ssl, got) != SSL_ERROR_WANT_READ) end(pair);
     return;
   } while (SSL_has_pending(pair.ssl) == 1);
@@ -133,7 +135,7 @@ void from_server(Pair& pair) {
   const ssize_t got = recv(pair.server.fd, buffer.data(), buffer.size(), MSG_DONTWAIT);
   if (got < 0 && errno == EAGAIN) return;
   if (got <= 0) return end(pair);
-  const std::string_view octets = for_client(received(got));
+  const std::string_view octets = for_client(received(got), pair.kept);
   const bool sent = pair.ssl == nullptr
                         ? send_all(pair.client.fd, octets)
                         : SSL_write(pair.ssl, octets.data(), static_cast<int>(octets.size())) > 0;
