@@ -6,15 +6,18 @@
 namespace gatehouse::http {
 namespace {
 
-// A peer that leaves this much unread on each of its streams shall not cost a block for each.
+// A peer that leaves this much unread on each of its streams shall not cost a block for each,
 constexpr std::size_t most_few = 4 * 1024;
+// nor one that leaves a little more, once the worker has so many blocks on loan.
+constexpr std::size_t many_lent = 64;
 
 }  // namespace
 
 void Arrivals::append(std::string_view octets) {
   size_ += octets.size();
   if (blocks_.empty()) {
-    if (few_.size() + octets.size() <= most_few) {
+    const std::size_t most = pool_.lent() < many_lent ? most_few : pool_.block_bytes();
+    if (few_.size() + octets.size() <= most) {
       few_.append(octets);
       return;
     }

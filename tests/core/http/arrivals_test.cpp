@@ -2,7 +2,10 @@
 
 #include <doctest/doctest.h>
 
+#include <memory>
 #include <random>
+#include <string>
+#include <vector>
 
 namespace arrivals_test {
 
@@ -58,6 +61,24 @@ TEST_CASE("few octets take no block, more take those that they fill, and what wa
   arrivals.append("few again");
   CHECK(pool.lent() == 0);
   CHECK(arrivals.take() == "few again");
+}
+
+TEST_CASE("who leaves a little on many streams gets few blocks for it") {
+  BufferPool pool;
+  std::vector<std::unique_ptr<Arrivals>> streams;
+  const std::string piece(5000, 'x');
+  for (int i = 0; i < 500; ++i) {
+    streams.push_back(std::make_unique<Arrivals>(pool));
+    streams.back()->append(piece);
+    streams.back()->append("y");
+  }
+  CHECK(pool.lent() == 64);
+  for (const auto& stream : streams) {
+    REQUIRE(stream->size() == 5001);
+    REQUIRE(stream->take() == piece + "y");
+  }
+  streams.clear();
+  CHECK(pool.lent() == 0);
 }
 
 }  // namespace arrivals_test
