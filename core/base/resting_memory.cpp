@@ -1,6 +1,7 @@
 #include "core/base/resting_memory.hpp"
 
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <cstring>
 #include <mutex>
@@ -39,8 +40,11 @@ void each_run(const std::uint64_t* words, Tell tell) {
   }
 }
 
+/// Where the machine's pages are larger than ours the kernel would take the neighbours' as well.
 bool let_pages_go(char* pages) noexcept {
-  return ::madvise(pages, RestingMemory::bytes, MADV_DONTNEED) == 0;
+  static const bool whole_pages =
+      RestingMemory::bytes % static_cast<std::size_t>(::sysconf(_SC_PAGESIZE)) == 0;
+  return whole_pages && ::madvise(pages, RestingMemory::bytes, MADV_DONTNEED) == 0;
 }
 
 /// Left by threads that have ended.
