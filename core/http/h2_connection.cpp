@@ -159,7 +159,8 @@ void H2Connection::receive(std::string_view bytes) {
 void H2Connection::set_read_deadline() {
   Steady until = Steady::max();
   const Steady now = worker_.clock.steady();
-  if (phase_ != Phase::open) {
+  const bool to_be_woken = rests_ && !session_.resting();  // it has something to say
+  if (phase_ != Phase::open || to_be_woken) {
     until = now;
   } else if (block_began_ != Steady::max()) {
     until = block_began_ + as_duration(patience_.header);
@@ -203,7 +204,7 @@ void H2Connection::rest() {
   if (!session_.resting() || at_rest_ == AtRest::wait) return;
   rests_ = true;
   set_read_deadline();
-  wake_writer();
+  writer_.cancel();
 }
 
 /// Our side is ended; what the peer still sends is read away so that it gets to read our last
@@ -227,7 +228,11 @@ awaitable<void> H2Connection::linger() {
 
 // --- writing ------------------------------------------------------------------------------------
 
-void H2Connection::wake_writer() { writer_.cancel(); }
+/// At rest there is none: who keeps the stream then calls run() again.
+void H2Connection::wake_writer() {
+  writer_.cancel();
+  if (rests_) set_read_deadline();
+}
 
 void H2Connection::pull() {
   if (phase_ != Phase::open) return;

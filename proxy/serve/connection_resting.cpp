@@ -7,7 +7,8 @@ namespace gatehouse::serve::detail {
 /// From here on its stream has it. Nobody needs to know of it otherwise: it keeps its place among
 /// the live connections, and ends when its stream is closed.
 void Connection::lay_to_rest(std::unique_ptr<Connection> connection) {
-  connection->place_.requests(connection.get());
+  http::ServerConnection* const self = connection.get();
+  connection->place_.requests(connection->http2_ ? &connection->http2_->connection : self);
   net::Stream& stream = *connection->stream_;
   stream.rest(std::move(connection));
 }
@@ -26,27 +27,14 @@ void Connection::wake(std::unique_ptr<net::Sleeper> self, Woken why) {
 
 /// As H1ServerConnection does it while it waits.
 void Connection::drain() {
-  if (http2_) {
-    http2_->connection.drain();
-    return stream_->deadline(net::Want::read, worker_.clock.steady());
-  }
   rest_.until = worker_.clock.steady() + drain_grace;
   stream_->deadline(net::Want::read, rest_.until);
 }
 
 bool Connection::make_way() {
-  if (http2_) {
-    const bool goes = http2_->connection.make_way();
-    if (goes) stream_->deadline(net::Want::read, worker_.clock.steady());
-    return goes;
-  }
   if (rest_.until <= worker_.clock.steady() + drain_grace) return false;
   drain();
   return true;
-}
-
-void Connection::take_leave() {
-  if (http2_) http2_->connection.take_leave();
 }
 
 }  // namespace gatehouse::serve::detail

@@ -55,7 +55,6 @@ class Connection final : public net::Sleeper, private http::ServerConnection {
   void wake(std::unique_ptr<net::Sleeper> self, Woken why) override;
   void drain() override;
   bool make_way() override;
-  void take_leave() override;
 
   bool tls() const { return facts_.tls != nullptr; }
   Entrance entrance() const;
