@@ -101,12 +101,14 @@ void want_readable(const std::string& file, const std::string& table, std::strin
   }
 }
 
-void want_roots(const std::string& file, const std::string& table, std::string_view key, Book& book,
-                const Surroundings& around) {
+void want_sound(const std::string& file, const std::string& table, std::string_view key,
+                const Judge& wrong, Book& book, const Surroundings& around) {
   want_readable(file, table, key, book, around);
-  if (file.empty() || !around.wrong_roots || !around.readable(file)) return;
-  const std::string why = around.wrong_roots(file);
-  if (!why.empty()) book.fail(book.place(extended(table, key)), "'roots': " + why);
+  if (file.empty() || !wrong || !around.readable(file)) return;
+  const std::string why = wrong(file);
+  if (why.empty()) return;
+  const std::string last(key.substr(key.rfind('.') + 1));
+  book.fail(book.place(extended(table, key)), "'" + last + "': " + why);
 }
 
 void check(const Config& config, Book& book, const Surroundings& around) {

@@ -149,7 +149,7 @@ void check_backends(const Config& config, Book& book, const Surroundings& around
     if (!named.value.find("servers")) {
       book.fail(named.at, "[backend." + backend.name + "] needs 'servers'");
     }
-    want_roots(backend.tls.roots, path, "tls.roots", book, around);
+    want_sound(backend.tls.roots, path, "tls.roots", around.wrong_roots, book, around);
     want_readable(backend.tls.cert, path, "tls.cert", book, around);
     want_readable(backend.tls.key, path, "tls.key", book, around);
     check_identity(backend.tls, path, book, around);

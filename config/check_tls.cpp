@@ -71,7 +71,7 @@ void check_issuers(const Config& config, Book& book, const Surroundings& around)
     if (issuer.directory.empty() && !book.spoilt(path + ".directory") && !public_ca(name)) {
       book.fail(book.place(path), "[acme.issuer." + name + "] needs 'directory'");
     }
-    want_roots(issuer.roots, path, "roots", book, around);
+    want_sound(issuer.roots, path, "roots", around.wrong_roots, book, around);
     if (!issuer.eab) continue;
     for (const char* key : {"key_id", "hmac_key"}) {
       if (!book.has(path + ".eab." + key)) {
@@ -123,8 +123,6 @@ void check_settings(const Config& config, const AcmeSettings& settings, const No
     }
   }
 }
-
-using Judge = std::function<std::string(const std::string& value)>;
 
 /// Answers that cost a while, each asked for once: many sites say the same.
 class Judged {
@@ -256,11 +254,9 @@ class SiteTlsCheck {
   }
 
   void check_trusted(const char* key, const std::string& file, const Judge& wrong) {
-    const std::string path = tls_ + ".client_auth";
-    want_readable(file, path, key, book_, around_);
-    if (file.empty() || !wrong || !around_.readable(file)) return;
-    const std::string& why = judged_.of(key, file, wrong);
-    if (!why.empty()) tell(extended(path, key), "'" + std::string(key) + "': " + why);
+    Judge once;
+    if (wrong) once = [&](const std::string& path) { return judged_.of(key, path, wrong); };
+    want_sound(file, tls_ + ".client_auth", key, once, book_, around_);
   }
 
   void check_alpn() {

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <functional>
+
 #include "config/detail/book.hpp"
 
 namespace gatehouse::config::detail {
@@ -22,8 +24,10 @@ std::string where(const Position& at);  // FILE:LINE:COL
 /// Tells when a file that `key` below the path `table` names cannot be read.
 void want_readable(const std::string& file, const std::string& table, std::string_view key,
                    Book& book, const Surroundings& around);
-/// The same, and what is wrong with what it holds.
-void want_roots(const std::string& file, const std::string& table, std::string_view key, Book& book,
-                const Surroundings& around);
+/// What is wrong with a value; empty when nothing is. It may be left out, and finds nothing then.
+using Judge = std::function<std::string(const std::string& value)>;
+/// The same, and what `wrong` has against a file that can be read.
+void want_sound(const std::string& file, const std::string& table, std::string_view key,
+                const Judge& wrong, Book& book, const Surroundings& around);
 
 }  // namespace gatehouse::config::detail
