@@ -5,6 +5,7 @@
 #include <random>
 #include <vector>
 
+#include "config/load.hpp"
 #include "core/base/asio.hpp"
 #include "core/base/bytes.hpp"
 #include "core/base/clock.hpp"
@@ -54,17 +55,11 @@ struct Counts {
 } counts;
 
 std::shared_ptr<const serve::Snapshot> one_site() {
-  auto config = std::make_shared<config::Config>();
-  config::Listen listen;
-  listen.kind = config::Listen::Kind::address;
-  listen.address = "127.0.0.1";
-  listen.text = "127.0.0.1:80";
-  config->server.http = {listen};
-  config::Site site;
-  site.hosts = {"localhost"};
-  site.tls.mode = config::TlsMode::off;
-  site.routes.emplace_back().respond.emplace();
-  config->sites.push_back(std::move(site));
+  const auto read = config::load_text(
+      "[server]\nhttp = [\"127.0.0.1:80\"]\nhttps = []\n[[site]]\nhosts = [\"localhost\"]\n"
+      "tls.mode = \"off\"\nrespond = {}\n",
+      "floor", config::Surroundings::system());
+  const auto config = std::make_shared<const config::Config>(read.config.value());
   SystemEntropy entropy;
   const auto keys = std::make_shared<tls::TicketKeys>(entropy, std::chrono::system_clock::now());
   return serve::Snapshot::build(config, keys).value();
